@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 Service = Callable[[Any], Any]
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class _Reply(NamedTuple):
@@ -75,9 +75,8 @@ class _Predict(HTTPEndpoint):
         _known_name(request)
         try:
             body = await request.body()
-        except ClientDisconnect:
-            _LOG.info("a client left before its request was complete")
-            raise HTTPException(400, "incomplete request")
+        except ClientDisconnect as error:
+            raise HTTPException(400, "incomplete request") from error
         # In a thread, JSON included: half a megabyte of it would hold up all other clients.
         return _json_response(await run_in_threadpool(predict, request.app.state.service, body))
 
@@ -93,10 +92,10 @@ def predict(service: Service, body: bytes) -> _Reply:
         return _reply(200, service(request))
     except Exception as error:  # The border of a request.
         code = getattr(error, "http_code", 500)
-        if 400 <= code < 500:
+        if isinstance(code, int) and 400 <= code < 500:
             return _reply(code, {"error": str(error)})
         request_id = uuid.uuid4().hex
-        _LOG.exception("request %s failed", request_id)
+        _logger.exception("request %s failed", request_id)
         return _reply(500, {"error": "internal error", "request_id": request_id})
 
 

@@ -13,7 +13,7 @@ _BACKLOG = 1024
 
 
 class ListenError(Exception):
-    """The address cannot be listened on; the text is one line."""
+    """The server cannot listen, or not say where; the text is one line."""
 
 
 def bind(address: str, port: int) -> socket.socket:
@@ -26,9 +26,13 @@ def bind(address: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, sockaddr = found[0]
         sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError("cannot listen on %s:%d: %s" % (address, port, error)) from error
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(sockaddr)
     except OSError as error:
+        sock.close()
         raise ListenError("cannot listen on %s:%d: %s" % (address, port, error)) from error
     return sock
 
@@ -48,11 +52,18 @@ def listen(sock: socket.socket) -> int:
 
 
 def write_port_file(path: str, port: int) -> None:
-    """Publishes the port as one line of text; readers see the whole file or none."""
+    """Publishes the port as one line of text; readers see the whole file or none.
+
+    Raises:
+      ListenError: the file cannot be written.
+    """
     temporary = "%s.%d.tmp" % (path, os.getpid())
-    with open(temporary, "w") as stream:
-        stream.write("%d\n" % port)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w") as stream:
+            stream.write("%d\n" % port)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ListenError("port_file: cannot write %s: %s" % (path, error)) from error
 
 
 def http_server(app: Starlette) -> uvicorn.Server:

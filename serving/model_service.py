@@ -1,4 +1,4 @@
-"""DeepFMService: answers click-through requests with an exported DeepFM.
+r"""DeepFMService: answers click-through requests with an exported DeepFM.
 
 Stands alone, because it is uploaded as a single file beside the model: it imports only the
 standard library, numpy, tensorflow and tiinfer, and runs on Python 3.6 as well as 3.7. The
@@ -8,7 +8,7 @@ them equal to //data_pipeline.
 A request is one JSON object in one of three forms (other keys are ignored):
 
     {"indexes": [[row, field, 0], ...], "values": [...], "samples": n, "labels": [[y], ...]}
-    {"rows": ["<label>\\t<I1>\\t...\\t<C26>", ...]}
+    {"rows": ["<label>\t<I1>\t...\t<C26>", ...]}
     {"instances": [{"label": 0, "I1": 3, "C1": "68fd1e64"}, ...]}
 
 Labels are optional, for all rows or none; a cell that is absent, empty or null is missing.
@@ -55,7 +55,7 @@ OUTPUT = "probabilities"
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _CATEGORY = re.compile(r"[0-9a-f]{8}")
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class InvalidRequestError(ValueError):
@@ -85,12 +85,12 @@ class DeepFMService(tiinfer.Model):
             path = find_saved_model(self.model_dir)
             self._run = _load_callable(path)
         except ModelError as error:
-            _LOG.error("%s", error)
+            _logger.error("%s", error)
             return False
         except Exception:  # The border to the platform, which only understands a boolean.
-            _LOG.exception("cannot load the SavedModel below %r", self.model_dir)
+            _logger.exception("cannot load the SavedModel below %r", self.model_dir)
             return False
-        _LOG.info("serving %s", path)
+        _logger.info("serving %s", path)
         return True
 
     def preprocess(self, request: Any) -> Dict[str, Any]:

@@ -13,7 +13,10 @@ from typing import Any, List, Optional
 
 from serving import app, listener, service_loader
 
+# Beside this file also in a Bazel runfiles tree.
 _DEFAULT_SERVICE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "model_service.py")
+
+_logger = logging.getLogger(__name__)
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -66,7 +69,7 @@ def _serve(options: Any) -> None:
         port = listener.listen(sock)
         if options.port_file:
             listener.write_port_file(options.port_file, port)
-        logging.info("http://%s:%d/v1/models/%s", options.address, port, options.model_name)
+        _logger.info("http://%s:%d/v1/models/%s", options.address, port, options.model_name)
         server = listener.http_server(app.create_app(service, options.model_name))
         server.run([sock])
 

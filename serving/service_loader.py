@@ -13,7 +13,7 @@ from typing import Any, Iterator, Type
 # The name under which tiinfer imports the service file (tiinfer.IMPORT_MODULE_NAME).
 MODULE_NAME = "model_service"
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class ServiceError(Exception):
@@ -36,7 +36,7 @@ def load_service(path: str, model_dir: str) -> Any:
         service = service_class(model_dir)
         is_loaded = service.load()
     except Exception as error:  # The border to the user's service file.
-        _LOG.exception("%s failed to load", service_class.__name__)
+        _logger.exception("%s failed to load", service_class.__name__)
         raise ServiceError("%s.load failed: %s" % (service_class.__name__, error)) from error
     if not is_loaded:
         text = "%s.load did not succeed for %s; its log above says why"
@@ -74,7 +74,7 @@ def _import_file(path: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # The border to the user's service file.
-        _LOG.exception("%s failed to import", path)
+        _logger.exception("%s failed to import", path)
         raise ServiceError("%s: cannot be imported: %s" % (path, error)) from error
     return module
 

@@ -1,0 +1,208 @@
+"""Tests of batching, sharding and shuffling."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipeline import errors
+from data_pipeline import inputs
+from data_pipeline import rows as rows_lib
+from data_pipeline import rows_testing
+from data_pipeline import text
+
+
+def _numbered(count, first=0):
+    """Rows whose first category is their number."""
+    rows = rows_testing.random_rows(count, seed=first)
+    rows.sparse[:, 0] = np.arange(first, first + count)
+    rows.missing[:, 13] = False
+    return rows.check()
+
+
+def _numbers(batches):
+    return [batch.sparse[:, 0].tolist() for batch in batches]
+
+
+def _flat(batches):
+    return list(itertools.chain.from_iterable(_numbers(batches)))
+
+
+@pytest.fixture(name="paths", scope="module")
+def _paths(tmp_path_factory):
+    """Two files with rows 0 .. 999 and 1000 .. 1099; the second ends without a newline."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "a").write_bytes(text.format(_numbered(1000)))
+    (folder / "b").write_bytes(text.format(_numbered(100, 1000))[:-1])
+    return [str(folder / "a"), str(folder / "b")]
+
+
+def test_batches_keep_the_order_of_files_and_the_short_last_batch(paths):
+    got = _numbers(inputs.batches(paths, 300))
+    assert [len(batch) for batch in got] == [300, 300, 300, 200]
+    assert sum(got, []) == list(range(1100))
+
+
+def test_batches_keep_every_cell(paths):
+    got = rows_lib.concatenate(list(inputs.batches(paths, 7)))
+    rows_testing.assert_equal(got, rows_lib.concatenate([_numbered(1000), _numbered(100, 1000)]))
+
+
+@rows_testing.PROPERTY
+@given(
+    num_shards=st.integers(1, 12),
+    batch_size=st.sampled_from([1, 7, 64, 5000]),
+    shuffle=st.booleans(),
+    seed=st.integers(-1, 2**64),
+)
+def test_shards_cover_every_row_exactly_once(paths, num_shards, batch_size, shuffle, seed):
+    got = [
+        _flat(inputs.batches(paths, batch_size, seed, 1, shuffle, shard, num_shards))
+        for shard in range(num_shards)
+    ]
+    assert sorted(sum(got, [])) == list(range(1100))
+
+
+def test_shards_differ_little_in_size(paths):
+    counts = [len(_flat(inputs.batches(paths, 50, 0, 1, False, i, 4))) for i in range(4)]
+    assert sum(counts) == 1100
+    assert 220 < min(counts) <= max(counts) < 330
+
+
+def test_shuffled_epochs_hold_every_row_in_another_order(paths):
+    got = _flat(inputs.batches(paths, 100, seed=3, epochs=2, shuffle=True))
+    first, second = got[:1100], got[1100:]
+    assert sorted(first) == sorted(second) == list(range(1100))
+    assert first != second
+
+
+def test_shuffled_rows_of_one_batch_come_from_all_over(paths):
+    batch = _numbers(inputs.batches(paths, 100, seed=3, shuffle=True))[0]
+    assert max(np.diff(sorted(batch))) > 50  # several ranges, apart from each other
+    assert batch != sorted(batch)
+
+
+def test_the_same_seed_gives_the_same_order_and_another_seed_another(paths):
+    def order(seed):
+        return _flat(inputs.batches(paths, 64, seed=seed, epochs=2, shuffle=True))
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_batches_without_end_go_on_after_the_first_epoch(paths):
+    endless = inputs.batches(paths, 1100, epochs=None)
+    assert [len(batch) for batch in _numbers(itertools.islice(endless, 5))] == [1100] * 5
+
+
+def test_no_epochs_give_no_batches(paths):
+    assert list(inputs.batches(paths, 10, epochs=0)) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"batch_size": 0},
+        {"batch_size": 1, "shard_index": 2, "num_shards": 2},
+        {"batch_size": 1, "shard_index": -1},
+        {"batch_size": 1, "epochs": -1},
+    ],
+    ids=["batch_size", "shard_too_high", "shard_negative", "epochs"],
+)
+def test_batches_refuse_numbers_out_of_range(paths, arguments):
+    with pytest.raises(ValueError, match="expected batch_size >= 1, 0 <= shard_index < num_shards"):
+        inputs.batches(paths, **arguments)
+
+
+def test_a_shard_without_rows_ends(tmp_path):
+    (tmp_path / "f").write_bytes(text.format(_numbered(1)))
+    counts = [len(_flat(inputs.batches([str(tmp_path / "f")], 1, 0, 1, False, i, 2))) for i in (0, 1)]
+    assert sorted(counts) == [0, 1]
+
+
+def test_a_shard_without_rows_refuses_to_go_on_without_end(tmp_path):
+    (tmp_path / "f").write_bytes(text.format(_numbered(1)))
+    with pytest.raises(errors.InputError, match="expected rows in every shard, got none"):
+        next(inputs.batches([str(tmp_path / "f")], 1, 0, None, False, 1, 2))
+
+
+def test_rejects_are_left_out_counted_and_logged_once(tmp_path, caplog):
+    lines = text.format(_numbered(2000)).split(b"\n")[:-1]
+    lines[700:700] = [b"bad"]
+    path = str(tmp_path / "f")
+    (tmp_path / "f").write_bytes(b"\n".join(lines))
+    assert _flat(inputs.batches([path], 128, epochs=2)) == list(range(2000)) * 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 2001 lines are not Criteo rows and were left out; the first is %s:701: "
+        "expected 40 tab-separated columns, got 1" % path
+    ]
+
+
+def test_rejects_are_logged_when_the_reader_stops_early(tmp_path, caplog):
+    (tmp_path / "f").write_bytes(b"bad\n" + text.format(_numbered(2000)))
+    batches = inputs.batches([str(tmp_path / "f")], 10)
+    next(batches)
+    batches.close()
+    assert "f:1: expected 40 tab-separated columns" in caplog.text
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_too_many_rejects_are_refused_with_the_first_line(tmp_path, shuffle):
+    lines = text.format(_numbered(1000)).split(b"\n")[:-1]
+    lines[500] = lines[501] = b"bad"
+    (tmp_path / "f").write_bytes(b"\n".join(lines))
+    with pytest.raises(
+        errors.InputError,
+        match=r"at most 0.1 % malformed lines, got 2 of the \d+ read; .*f:501: expected 40",
+    ):
+        list(inputs.batches([str(tmp_path / "f")], 10, shuffle=shuffle))
+
+
+def test_the_share_of_rejects_can_be_set(tmp_path):
+    (tmp_path / "f").write_bytes(text.format(_numbered(8)) + b"bad\nbad\n")
+    path = str(tmp_path / "f")
+    assert len(_flat(inputs.batches([path], 10, max_reject_share=0.2))) == 8
+    with pytest.raises(errors.InputError, match="at most 19 %"):
+        list(inputs.batches([path], 10, max_reject_share=0.19))
+
+
+def test_a_file_without_any_row_is_refused_before_it_is_read_whole(tmp_path):
+    (tmp_path / "f").write_bytes(b"bad\n" * 100000)
+    with pytest.raises(errors.InputError, match=r"of the 6251 read"):  # one of 16 ranges
+        list(inputs.batches([str(tmp_path / "f")], 10))
+
+
+def test_dataset_gives_the_batches(paths):
+    arguments = dict(batch_size=300, seed=5, epochs=1, shuffle=True, shard_index=1, num_shards=2)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        got_features, got_label = tf.compat.v1.data.make_one_shot_iterator(
+            inputs.dataset(paths, **arguments)
+        ).get_next()
+        for want in inputs.batches(paths, **arguments):
+            got = sess.run((got_features, got_label))
+            np.testing.assert_array_equal(got[0]["dense"], want.dense)
+            np.testing.assert_array_equal(got[0]["sparse"], want.sparse)
+            np.testing.assert_array_equal(got[0]["missing"], want.missing)
+            assert got[1].tolist() == [[float(label)] for label in want.label]
+        with pytest.raises(tf.errors.OutOfRangeError):
+            sess.run(got_label)
+
+
+def test_dataset_elements_are_as_declared(paths):
+    with tf.Graph().as_default():
+        dataset = inputs.dataset(paths, 10)
+        got_features, got_label = dataset.element_spec
+    assert got_features == inputs.features()
+    assert got_label == inputs.label()
+
+
+def test_dataset_passes_the_error_text_on(tmp_path):
+    (tmp_path / "f").write_bytes(b"bad\n" * 10)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        dataset = inputs.dataset([str(tmp_path / "f")], 10)
+        got = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        with pytest.raises(tf.errors.OpError, match="f:1: expected 40 tab-separated columns"):
+            sess.run(got)

@@ -1,0 +1,74 @@
+"""Raw rows -> ps, workers and evaluator as processes -> SavedModel -> server -> prediction."""
+
+import json
+import os
+
+import pytest
+import requests
+
+from data_pipeline import generator, text, wire
+from e2e import task_cluster
+from launch import processes
+
+TRAIN_ROWS, EVAL_ROWS, BATCH = 4000, 512, 256
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rows, _ = generator.Generator(7).rows(0, TRAIN_ROWS + EVAL_ROWS)
+    (folder / "train.tsv").write_bytes(text.format(rows.take(slice(0, TRAIN_ROWS))))
+    (folder / "eval.tsv").write_bytes(text.format(rows.take(slice(TRAIN_ROWS, None))))
+    return folder
+
+
+def _train(data, tmp_path, num_workers, *flags):
+    export = tmp_path / "export"
+    flags = list(flags) + task_cluster.SMALL_MODEL
+    flags += ["--train_file=%s" % (data / "train.tsv"), "--eval_file=%s" % (data / "eval.tsv")]
+    flags += ["--model_dir=%s" % (tmp_path / "model"), "--export_dir=%s" % export]
+    flags += ["--batch_size=%d" % BATCH, "--log_steps=5", "--save_checkpoints_steps=5"]
+    with task_cluster.running(str(tmp_path), num_workers, flags) as tasks:
+        servers = [tasks.pop("ps")]
+        processes.wait_all(list(tasks.values()), servers, deadline_secs=120)
+        processes.wait_all(servers, [], deadline_secs=30)
+    (timestamp,) = os.listdir(str(export / "saved_model"))
+    return str(export / "saved_model" / timestamp)
+
+
+def _evaluations(tmp_path):
+    with open(str(tmp_path / "model" / "evaluations.jsonl")) as lines:
+        return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_every_row_is_trained_once_and_the_last_checkpoint_is_evaluated(data, tmp_path, num_workers):
+    _train(data, tmp_path, num_workers)
+    # A worker's last batch may be short, so that each may add one step.
+    steps = _evaluations(tmp_path)[-1]["global_step"]
+    assert -(-TRAIN_ROWS // BATCH) <= steps <= -(-TRAIN_ROWS // BATCH) + num_workers - 1
+
+
+def test_max_steps_ends_the_job_earlier(data, tmp_path):
+    _train(data, tmp_path, 1, "--max_steps=3")
+    assert _evaluations(tmp_path)[-1]["global_step"] == 3
+
+
+def test_prediction_has_exactly_the_documented_schema(data, tmp_path):
+    saved_model = _train(data, tmp_path, 1)
+    rows = text.parse((data / "eval.tsv").read_bytes()).rows
+    with task_cluster.server(str(tmp_path), saved_model) as url:
+        answer = requests.post(url, json=wire.to_json_request(rows), timeout=60)
+        lines = (data / "eval.tsv").read_text().splitlines()
+        from_rows = requests.post(url, json={"rows": lines}, timeout=60)
+        refused = requests.post(url, json={"rows": ["not criteo"]}, timeout=60)
+    assert answer.status_code == 200
+    value = answer.json()
+    assert sorted(value) == ["auc", "prediction"]
+    assert isinstance(value["auc"], float) and 0.0 <= value["auc"] <= 1.0
+    assert len(value["prediction"]) == EVAL_ROWS
+    for prediction in value["prediction"]:
+        (probability,) = prediction
+        assert isinstance(probability, float) and 0.0 < probability < 1.0
+    assert from_rows.json() == value
+    assert refused.status_code == 400 and sorted(refused.json()) == ["error"]

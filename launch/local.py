@@ -1,0 +1,242 @@
+"""`//launch:local`: the whole job on this machine, from raw rows to a served prediction.
+
+Starts what users start elsewhere: the ps, worker, evaluator and server programs, each a process of
+its own on 127.0.0.1, with the TF_CONFIG that TI-ONE would give them.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import tempfile
+import time
+import uuid
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from data_pipeline import errors
+from launch import example_data, options, predict_request, processes
+
+# Beside this file: the workspace's root in runfiles.
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PREDICTED_ROWS = 5
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Returns 0 when a prediction was served; 1 when a part failed; 2 for wrong input."""
+    # So that `finally` runs, and no child survives, when this process is told to stop.
+    signal.signal(signal.SIGTERM, _interrupt)
+    flags = _parser().parse_args(argv)
+    try:
+        return _run(flags)
+    except errors.InputError as e:
+        _say("local: error: %s" % e, sys.stderr)
+        return 2
+    except processes.ProcessError as e:
+        _say("local: error: %s" % e, sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        _say("local: interrupted; every process was stopped", sys.stderr)
+        return 130
+
+
+def _run(flags: argparse.Namespace) -> int:
+    started = time.monotonic()
+    if bool(flags.train_file) != bool(flags.eval_file):
+        raise errors.InputError("expected both --train_file and --eval_file, or neither for generated data")
+    work_dir = _absolute(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
+    logs = os.path.join(work_dir, "logs")
+    try:
+        os.makedirs(logs, exist_ok=True)
+    except OSError as e:
+        raise errors.InputError(
+            "--work_dir: expected a folder this user may write, got %s (%s)" % (work_dir, e.strerror)
+        ) from e
+    best_auc = None
+    if not flags.train_file:
+        data = example_data.write(os.path.join(work_dir, "data"), flags.rows, flags.seed, _say)
+        flags.train_file, flags.eval_file, best_auc = data
+    flags.train_file, flags.eval_file = _absolute(flags.train_file), _absolute(flags.eval_file)
+    model_dir = os.path.join(work_dir, "model")
+    export_dir = os.path.join(work_dir, "export")
+    # Here too, so that wrong input is one line and not three processes' logs.
+    options.parse(_task_flags(flags, model_dir, export_dir, "check"), "local", "")
+    _train(flags, model_dir, export_dir, logs)
+    saved_model = os.path.join(export_dir, "saved_model")
+    (timestamp,) = os.listdir(saved_model)
+    answer = _serve_and_ask(os.path.join(saved_model, timestamp), flags.eval_file, logs)
+    _summary(work_dir, os.path.join(saved_model, timestamp), model_dir, best_auc, answer, started)
+    return 0
+
+
+def _train(flags: argparse.Namespace, model_dir: str, export_dir: str, logs: str) -> None:
+    ports = _free_ports(flags.num_ps + flags.num_workers)
+    addresses = ["127.0.0.1:%d" % port for port in ports]
+    cluster = {"ps": addresses[: flags.num_ps], "worker": addresses[flags.num_ps :]}
+    task_flags = _task_flags(flags, model_dir, export_dir, uuid.uuid4().hex)
+    tasks = [_Task("ps", "ps", i, _name("ps", i, flags.num_ps)) for i in range(flags.num_ps)]
+    tasks.append(_Task("worker", "worker", 0, "chief"))
+    tasks += [_Task("worker", "worker", i, "worker %d" % i) for i in range(1, flags.num_workers)]
+    tasks.append(_Task("evaluator", "worker", 0, "evaluator"))
+    _say(
+        "training: %d ps, %d worker(s), 1 evaluator; logs in %s"
+        % (flags.num_ps, flags.num_workers, logs)
+    )
+    running = []  # type: List[processes.Process]
+    try:
+        for task in tasks:
+            running.append(_start(task, cluster, task_flags, logs))
+        servers, others = running[: flags.num_ps], running[flags.num_ps :]
+        processes.wait_all(others, servers, float("inf"))
+        processes.wait_all(servers, [], 30.0)
+    finally:
+        for process in running:
+            process.stop()
+
+
+class _Task(NamedTuple):
+    program: str
+    role: str
+    index: int
+    name: str
+
+
+def _start(
+    task: _Task, cluster: Dict[str, List[str]], task_flags: List[str], logs: str
+) -> processes.Process:
+    tf_config = {
+        "cluster": cluster,
+        "task": {"type": task.role, "index": task.index},
+        "environment": "cloud",
+    }
+    return processes.Process(
+        task.name,
+        [os.path.join(_ROOT, "launch", task.program)] + task_flags,
+        dict(os.environ, TF_CONFIG=json.dumps(tf_config)),
+        os.path.join(logs, task.name.replace(" ", "_") + ".log"),
+        _say,
+    )
+
+
+def _serve_and_ask(saved_model: str, eval_file: str, logs: str) -> List[Tuple[str, float]]:
+    """Starts the server, asks for the first rows of the eval file, stops it: (label, probability)."""
+    port_file = os.path.join(logs, "port")
+    command = [
+        os.path.join(_ROOT, "serving", "server"),
+        "--model_dir=" + saved_model,
+        "--port=0",
+        "--port_file=" + port_file,
+    ]
+    if os.path.exists(port_file):
+        os.remove(port_file)
+    _say("serving: starting the server")
+    server = processes.Process(
+        "server", command, dict(os.environ), os.path.join(logs, "server.log"), _say
+    )
+    try:
+        port = processes.wait_for_file(port_file, server, deadline_secs=60.0)
+        url = "http://127.0.0.1:%s/v1/models/m:predict" % port
+        lines = predict_request.first_lines(eval_file, _PREDICTED_ROWS)
+        predictions = predict_request.post_rows(url, lines)
+        _say("POST %s answered %d predictions" % (url, len(predictions)))
+        answer = [(line.split("\t", 1)[0], p) for line, p in zip(lines, predictions)]
+    finally:
+        code = server.stop()
+    server.check_ended(code)
+    return answer
+
+
+def _summary(
+    work_dir: str,
+    saved_model: str,
+    model_dir: str,
+    best_auc: Optional[float],
+    answer: List[Tuple[str, float]],
+    started: float,
+) -> None:
+    with open(os.path.join(model_dir, "evaluations.jsonl"), encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    record = max(records, key=lambda r: r["auc"])
+    quality = "eval AUC {auc:.4f}, log loss {log_loss:.4f}, calibration {calibration:.3f}".format(**record)
+    if best_auc is not None:
+        quality += " (the generator's own probabilities reach AUC %.4f)" % best_auc
+    _say("")
+    _say("prediction  " + "  ".join("label %s -> %.4f" % pair for pair in answer))
+    _say("quality     " + quality)
+    _say("model       " + saved_model)
+    _say("everything  %s (data, checkpoints, evaluations, logs)" % work_dir)
+    _say("took        %d s" % (time.monotonic() - started))
+    _say("next        ./bazelw run //serving:server -- --model_dir=" + shlex.quote(saved_model))
+    _say("            ./bazelw run //launch:local -- --train_file=TRAIN.tsv --eval_file=EVAL.tsv")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="local",
+        description="Trains, exports, serves and asks for a prediction, on this machine.",
+        epilog="Without files it generates Criteo-like rows. Example: ./bazelw run //launch:local --"
+        " --train_file=/data/train.tsv --eval_file=/data/eval.tsv --epochs=2",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--train_file", help="Criteo TSV: a file, a quoted glob, or a folder")
+    parser.add_argument("--eval_file", help="likewise, for evaluation")
+    parser.add_argument("--rows", type=int, default=400000, help="generated training rows")
+    parser.add_argument("--work_dir", help="gets everything (default: a new temporary folder)")
+    parser.add_argument("--num_ps", type=_positive, default=1, help="parameter servers")
+    parser.add_argument("--num_workers", type=_positive, default=1, help="workers, the chief included")
+    options.add_training_flags(parser)
+    options.add_model_flags(parser)
+    # A laptop's data: smaller steps learn more from it, and there is something to watch.
+    parser.set_defaults(batch_size=1024, save_checkpoints_steps=100, log_steps=20)
+    return parser
+
+
+def _task_flags(
+    flags: argparse.Namespace, model_dir: str, export_dir: str, job_id: str
+) -> List[str]:
+    own = {"rows", "work_dir", "num_ps", "num_workers"}
+    passed = {name: value for name, value in vars(flags).items() if name not in own}
+    passed.update(model_dir=model_dir, export_dir=export_dir, job_id=job_id)
+    return ["--%s=%s" % item for item in sorted(passed.items())]
+
+
+def _free_ports(count: int) -> List[int]:
+    """Ports free at this moment: TF tasks must know all addresses before any of them starts."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected at least 1, got %d" % value)
+    return value
+
+
+def _absolute(path: str) -> str:
+    """Relative to where the user typed the command; `bazel run` changes the folder."""
+    return os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd()), path)
+
+
+def _name(role: str, index: int, count: int) -> str:
+    return role if count == 1 else "%s %d" % (role, index)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(line: str, stream: object = None) -> None:
+    print(line, file=stream or sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
