@@ -102,7 +102,7 @@ _CATEGORIES = (
 # Categorical columns (from 0) whose values also act in pairs: C2 C6 C8 C14 C17 C18 C23 C24.
 _PAIRED = (1, 5, 7, 13, 16, 17, 22, 23)
 _FACTORS = 2
-_PAIR_WEIGHT = 0.25
+_PAIR_WEIGHT = 0.1
 
 # Effects fall with a value's rank: half the variance of a rank's effect is gone at about this one.
 # What a rare value does cannot be learnt from a few rows, and would only cap the reachable AUC.

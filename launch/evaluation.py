@@ -41,7 +41,7 @@ def run(
     while True:
         # In this order: a checkpoint that is there when the job has finished is not missed.
         finished = watch.finished_step()
-        new = evaluator.evaluate_new()
+        new = evaluator.evaluate_new(final=finished is not None)
         if finished is not None:
             return evaluator.publish()
         if not new:
@@ -89,9 +89,14 @@ class _Evaluator:
         self._history = History(os.path.join(options.model_dir, "evaluations.jsonl"))
         self._candidates = os.path.join(options.model_dir, "candidates")
 
-    def evaluate_new(self) -> bool:
-        """Evaluates the newest checkpoint unless that is done; tells whether it did."""
+    def evaluate_new(self, final: bool) -> bool:
+        """Evaluates the newest checkpoint unless that is done; tells whether it did.
+
+        The untrained one, which the chief saves first, counts only when it is the last.
+        """
         checkpoint = tf.train.latest_checkpoint(self._options.model_dir)
+        if checkpoint is not None and checkpoint.endswith("-0") and not final:
+            return False
         if checkpoint is None or checkpoint in [r["checkpoint"] for r in self._history.records()]:
             return False
         metrics = self._estimator.evaluate(

@@ -36,7 +36,8 @@ class ProgressHook(tf.estimator.SessionRunHook):
         self._last_time = 0.0
 
     def begin(self) -> None:
-        (self._loss,) = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.LOSSES)
+        # The Estimator adds the loss of its spec to those that the model_fn added.
+        self._loss = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.LOSSES)[-1]
 
     def before_run(self, run_context):
         del run_context

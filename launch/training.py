@@ -49,7 +49,7 @@ def run(
         max_steps=options.max_steps,
     )
     if task.is_chief:
-        job.finish(estimator.get_variable_value("global_step"))
+        job.finish(int(estimator.get_variable_value("global_step")))
     del server  # its threads serve until here
 
 

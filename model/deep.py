@@ -43,7 +43,5 @@ def _linear(inputs: tf.Tensor, units: int, seed: int) -> tf.Tensor:
         [inputs.shape.as_list()[1], units],
         initializer=tf.compat.v1.glorot_uniform_initializer(seed=seed),
     )
-    bias = tf.compat.v1.get_variable(
-        "bias", [units], initializer=tf.compat.v1.zeros_initializer()
-    )
+    bias = tf.compat.v1.get_variable("bias", [units], initializer=tf.compat.v1.zeros_initializer())
     return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)

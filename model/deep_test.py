@@ -10,9 +10,7 @@ from model import deep
 def _run(inputs, hidden, dropout=0.0, training=False, seed=0, assign=None, runs=1):
     """Returns the logits of `runs` runs, after setting the variables named in `assign`."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        logits = deep.deep_logit(
-            tf.constant(inputs, tf.float32), hidden, dropout, training, seed
-        )
+        logits = deep.deep_logit(tf.constant(inputs, tf.float32), hidden, dropout, training, seed)
         session.run(tf.compat.v1.global_variables_initializer())
         for variable in tf.compat.v1.global_variables():
             if assign:

@@ -54,7 +54,7 @@ class ModelConfig(_ModelFields):
         missing_integers: str = feature_transform.MISSING_OWN,
         seed: int = 0,
     ) -> "ModelConfig":
-        self = super(ModelConfig, cls).__new__(
+        self = super().__new__(
             cls,
             table_rows,
             embedding_dim,
@@ -68,7 +68,9 @@ class ModelConfig(_ModelFields):
         return self
 
     @classmethod
-    def _make(cls, iterable: Iterable[Any]) -> "ModelConfig":
+    def _make(  # type: ignore[override]  # the base's other arguments are its own defaults
+        cls, iterable: Iterable[Any]
+    ) -> "ModelConfig":
         """What _replace calls; the base's would not check."""
         return cls(*iterable)
 
@@ -123,8 +125,9 @@ def tower(
             training,
             config.seed,
         )
-    # The deep part's last bias is also the bias of the whole. Not `a + b + c`: TF's optimiser reorders
-    # such sums depending on what shapes it knows, and then clients of one model get different bits.
+    # The deep part's last bias is also the bias of the whole. Not `a + b + c`: TF's optimiser
+    # reorders such sums depending on what shapes it knows, and then the two signatures and
+    # Estimator.predict differ in the last bit.
     first_order = tf.reduce_sum(weights, axis=1, keepdims=True)
     parts = tf.concat([first_order, fm.fm_logit(embeddings), deep_logit], axis=1)
     return tf.reduce_sum(parts, axis=1, keepdims=True)

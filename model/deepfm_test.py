@@ -35,7 +35,10 @@ def _spec(mode, config=SMALL, num_ps=0):
 def _run(fetches):
     with tf.compat.v1.Session() as session:
         session.run(
-            [tf.compat.v1.global_variables_initializer(), tf.compat.v1.local_variables_initializer()]
+            [
+                tf.compat.v1.global_variables_initializer(),
+                tf.compat.v1.local_variables_initializer(),
+            ]
         )
         return session.run(fetches)
 

@@ -4,8 +4,8 @@ from typing import Tuple
 
 import tensorflow as tf
 
-# Half the width of the uniform initial values. Small, so that the unseen ids of a new row add little
-# noise; not zero, or the pairwise products would have no gradient.
+# Half the width of the uniform initial values. Small, so that the unseen ids of a new row add
+# little noise; not zero, or the pairwise products would have no gradient.
 INITIAL_RANGE = 0.01
 
 
@@ -58,8 +58,8 @@ def lookup(table_variable: tf.Variable, ids: tf.Tensor) -> Tuple[tf.Tensor, tf.T
 def _repeat(rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """tf.gather with the gradient as a plain sum.
 
-    Gather's own gradient are IndexedSlices, which TF then makes dense in the same way, with a warning
-    about memory that does not apply to rows already restricted to one batch.
+    Gather's own gradient are IndexedSlices, which TF then makes dense in the same way, with a
+    warning about memory that does not apply to rows already restricted to one batch.
     """
 
     @tf.custom_gradient
@@ -79,7 +79,7 @@ class _PartitionSeededUniform(tf.compat.v1.initializers.random_uniform):
     """
 
     def __init__(self, seed: int) -> None:
-        super(_PartitionSeededUniform, self).__init__(-INITIAL_RANGE, INITIAL_RANGE, seed)
+        super().__init__(-INITIAL_RANGE, INITIAL_RANGE, seed)
 
     def __call__(self, shape, dtype=None, partition_info=None):
         first_row = partition_info.var_offset[0] if partition_info else 0

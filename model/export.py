@@ -1,4 +1,4 @@
-"""Checkpoint to SavedModel: raw Criteo lines or the cells of a sparse tensor in, probabilities out."""
+"""Checkpoint to SavedModel, which takes raw Criteo lines or the cells of a sparse tensor."""
 
 import json
 import os
@@ -40,12 +40,12 @@ class ServingInput(NamedTuple):
 
 
 def serving_input() -> ServingInput:
-    """Adds the inputs of both signatures to the default graph, which must be empty of such names."""
+    """Adds the inputs of both signatures to the default graph, which has no such names yet."""
     rows = tf.compat.v1.placeholder(tf.string, [None], name="rows")
     decoded = text_ops.decode(rows)
     encoded = wire_ops.encode(decoded["dense"], decoded["sparse"], decoded["missing"])
-    # tf.identity could be fed as well, but TF optimises no graph in which such an op is fed: it would
-    # be slower and, with its matrix products not fused, differ in the last bit.
+    # tf.identity could be fed as well, but TF optimises no graph in which such an op is fed: it
+    # would be slower and, with its matrix products not fused, differ in the last bit.
     cells = [
         tf.compat.v1.placeholder_with_default(cell, cell.shape, name=name)
         for cell, name in zip(encoded, _CELL_OPS)
@@ -59,7 +59,7 @@ def export_saved_model(
     export_base_dir: str,
     facts: Dict[str, Any],
 ) -> str:
-    """Writes a SavedModel to a new folder of `export_base_dir`, which appears complete or not at all.
+    """Writes a SavedModel to a new folder, which appears complete or not at all.
 
     Both signatures give PROBABILITIES and LOGITS, float32 [n, 1], for any n:
       serving_default: the cells of ServingInput.

@@ -44,9 +44,7 @@ def _input_fn(features, label=False):
 
 def _lines(features, label=""):
     lines = []
-    for dense, sparse, missing in zip(
-        features["dense"], features["sparse"], features["missing"]
-    ):
+    for dense, sparse, missing in zip(features["dense"], features["sparse"], features["missing"]):
         cells = ["%d" % value for value in dense] + ["%08x" % value for value in sparse]
         lines.append(label + "\t".join("" if m else c for m, c in zip(missing, cells)))
     return lines

@@ -1,7 +1,8 @@
-"""The one way from a row's cells to rows of the embedding table, as TF ops: training and serving share it.
+"""From a row's cells to rows of the embedding table, as TF ops that training and serving share.
 
-A cell becomes a token: small integers themselves, larger ones a bucket of their logarithm, categories
-their 32 bits, and one token for "missing". The pair (field, token) is hashed into the table.
+A cell becomes a token: small integers themselves, larger ones a bucket of their logarithm,
+categories their 32 bits, and one token for "missing". The pair (field, token) is hashed into the
+table.
 """
 
 import decimal
@@ -77,7 +78,9 @@ def _tokens(features: Dict[str, tf.Tensor], missing_integers: str) -> tf.Tensor:
     )
     dense = _integer_tokens(features["dense"])
     missing_token = _MISSING_TOKEN if missing_integers == MISSING_OWN else 0
-    dense = tf.compat.v2.where(missing_dense, tf.fill(tf.shape(dense), _int64(missing_token)), dense)
+    dense = tf.compat.v2.where(
+        missing_dense, tf.fill(tf.shape(dense), _int64(missing_token)), dense
+    )
     sparse = features["sparse"]
     missing_sparse |= tf.equal(sparse, schema.MISSING_CATEGORY)
     sparse = tf.compat.v2.where(
@@ -99,9 +102,11 @@ def _integer_tokens(dense: tf.Tensor) -> tf.Tensor:
 
 
 def _hash(tokens: tf.Tensor, table_rows: int) -> tf.Tensor:
-    """SplitMix64's finalizer of token + (field + 1) * gamma, a bijection of (field, token), mod rows.
+    """SplitMix64's finalizer of token + (field + 1) * gamma, mod rows.
 
-    int64 addition and multiplication wrap, which gives the bits of the unsigned ones.
+    Before the mod no two pairs of field and token collide: the finalizer is a bijection, and the
+    multiples of gamma are further apart than the tokens. int64 addition and multiplication wrap,
+    which gives the bits of the unsigned ones.
     """
     offsets = [_signed((field + 1) * _GOLDEN_GAMMA) for field in range(schema.NUM_FIELDS)]
     bits = tokens + tf.constant(offsets, tf.int64)

@@ -4,9 +4,9 @@ from typing import Dict, Tuple
 
 import tensorflow as tf
 
-# AUC counts pairs of one bin as half ranked right. The bins divide the logit, not the probability, so
-# that small probabilities are told apart as well; 16,384 bins cost 256 kB and one pass per batch,
-# where tf.metrics.auc compares each prediction with each of its thresholds.
+# AUC counts pairs of one bin as half ranked right. The bins divide the logit, not the probability,
+# so that small probabilities are told apart as well; 16,384 bins cost 256 kB and one pass per
+# batch, where tf.metrics.auc compares each prediction with each of its thresholds.
 _MAX_LOGIT = 16
 _BINS_PER_UNIT = 512
 _NUM_BINS = 2 * _MAX_LOGIT * _BINS_PER_UNIT
@@ -35,7 +35,7 @@ def eval_metric_ops(
 
 
 def auc(labels: tf.Tensor, logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Operation]:
-    """Returns (value float64, update) of the area under the ROC curve; shapes as eval_metric_ops."""
+    """Returns (value float64, update) of the area under the ROC curve; args as above."""
     with tf.name_scope("auc"):
         clipped = tf.clip_by_value(logits, -_MAX_LOGIT, _MAX_LOGIT)
         bins = tf.cast(tf.floor((clipped + _MAX_LOGIT) * _BINS_PER_UNIT), tf.int32)
@@ -57,10 +57,8 @@ def auc(labels: tf.Tensor, logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Operation]:
         return _auc_of(total), _auc_of(update)
 
 
-def calibration(
-    labels: tf.Tensor, probabilities: tf.Tensor
-) -> Tuple[tf.Tensor, tf.Operation]:
-    """Returns (value, update) of mean prediction / mean label; shapes as eval_metric_ops."""
+def calibration(labels: tf.Tensor, probabilities: tf.Tensor) -> Tuple[tf.Tensor, tf.Operation]:
+    """Returns (value, update) of mean prediction / mean label; both args float32 [n, 1]."""
     with tf.name_scope("calibration"):
         prediction, prediction_update = tf.compat.v1.metrics.mean(probabilities)
         label, label_update = tf.compat.v1.metrics.mean(labels)

@@ -43,7 +43,9 @@ def test_no_op_of_the_step_looks_for_duplicates_again():
         table = embedding.table(10, 2, 1, 0)
         embeddings, _ = embedding.lookup(table, tf.constant([[8, 2, 8]], tf.int64))
         optimizers.minimize(tf.reduce_sum(embeddings), learning_rate=0.5)
-        assert [op.name for op in graph.get_operations() if op.type == "Unique"] == ["lookup/Unique"]
+        assert [op.name for op in graph.get_operations() if op.type == "Unique"] == [
+            "lookup/Unique"
+        ]
 
 
 def test_variable_without_gradient_is_refused():
