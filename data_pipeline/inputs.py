@@ -10,11 +10,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import errors
+from data_pipeline import errors, schema, text, text_files
 from data_pipeline import rows as rows_lib
-from data_pipeline import schema
-from data_pipeline import text
-from data_pipeline import text_files
 
 # A range of 4 MiB, about 17,000 rows, takes some 30 ms to parse. Small inputs are cut finer, so
 # that every shard gets several ranges and their shares differ little.
@@ -209,7 +206,9 @@ class _Rejects:
         if self._count:
             logging.warning(
                 "%d of %d lines are not Criteo rows and were left out; the first is %s",
-                *(self._count, self._lines, self._first)
+                self._count,
+                self._lines,
+                self._first,
             )
 
     def _check(self, lines: float) -> None:

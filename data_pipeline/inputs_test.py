@@ -2,17 +2,14 @@
 
 import itertools
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_pipeline import errors
-from data_pipeline import inputs
+from data_pipeline import errors, inputs, rows_testing, text
 from data_pipeline import rows as rows_lib
-from data_pipeline import rows_testing
-from data_pipeline import text
 
 
 def _numbered(count, first=0):
@@ -119,7 +116,9 @@ def test_batches_refuse_numbers_out_of_range(paths, arguments):
 
 def test_a_shard_without_rows_ends(tmp_path):
     (tmp_path / "f").write_bytes(text.format(_numbered(1)))
-    counts = [len(_flat(inputs.batches([str(tmp_path / "f")], 1, 0, 1, False, i, 2))) for i in (0, 1)]
+    counts = [
+        len(_flat(inputs.batches([str(tmp_path / "f")], 1, 0, 1, False, i, 2))) for i in (0, 1)
+    ]
     assert sorted(counts) == [0, 1]
 
 

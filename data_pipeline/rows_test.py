@@ -37,7 +37,9 @@ def test_take_selects_rows_of_every_array(selection):
     "change, message",
     [
         pytest.param({"label": np.array([2], np.uint8)}, "labels 0 and 1, got 2", id="label"),
-        pytest.param({"dense": np.zeros((1, 12), np.int32)}, r"dense as int32 \[1, 13\]", id="shape"),
+        pytest.param(
+            {"dense": np.zeros((1, 12), np.int32)}, r"dense as int32 \[1, 13\]", id="shape"
+        ),
         pytest.param({"sparse": np.zeros((1, 26), np.int64)}, "got int64", id="type"),
         pytest.param({"dense": np.ones((1, 13), np.int32)}, "missing integer", id="dense"),
         pytest.param({"sparse": np.ones((1, 26), np.uint32)}, "missing category", id="sparse"),

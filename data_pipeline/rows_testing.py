@@ -3,8 +3,8 @@
 from typing import Any, List, Optional
 
 import hypothesis
-from hypothesis import strategies as st
 import numpy as np
+from hypothesis import strategies as st
 
 from data_pipeline import rows as rows_lib
 from data_pipeline import schema

@@ -4,8 +4,7 @@ import glob
 import os
 from typing import List, NamedTuple, Sequence
 
-from data_pipeline import errors
-from data_pipeline import text
+from data_pipeline import errors, text
 
 # How many lines of each file check_criteo() parses, and the share of rejects it tolerates.
 CHECKED_LINES = 1000

@@ -2,14 +2,11 @@
 
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-import pytest
 
-from data_pipeline import errors
-from data_pipeline import rows_testing
-from data_pipeline import text
-from data_pipeline import text_files
+from data_pipeline import errors, rows_testing, text, text_files
 
 _ROW = text.format(rows_testing.row(1, [3, None], [7, None]))
 

@@ -1,14 +1,12 @@
 """Tests of the in-graph parser, against the numpy parser and by hand."""
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_pipeline import rows_testing
-from data_pipeline import text
-from data_pipeline import text_ops
+from data_pipeline import rows_testing, text, text_ops
 
 _CELLS = [b"1"] + [b"5", b"", b"-7"] + [b"0"] * 10 + [b"0000000a", b""] + [b"ffffffff"] * 24
 

@@ -2,13 +2,12 @@
 
 import re
 
-from hypothesis import example, given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from data_pipeline import rows_testing
-from data_pipeline import text
+from data_pipeline import rows_testing, text
 
 # 40 columns: label, 13 integers, 26 categories.
 _CELLS = [b"1"] + [b"5", b"", b"-7"] + [b"0"] * 10 + [b"0000000a", b""] + [b"ffffffff"] * 24

@@ -10,9 +10,8 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
-from data_pipeline import errors
+from data_pipeline import errors, schema
 from data_pipeline import rows as rows_lib
-from data_pipeline import schema
 
 # Added to the values of each field: a step per integer column, nothing for categories.
 OFFSETS = np.array(

@@ -8,8 +8,7 @@ from typing import Dict, Tuple
 
 import tensorflow as tf
 
-from data_pipeline import schema
-from data_pipeline import wire
+from data_pipeline import schema, wire
 
 _WIDTH = schema.NUM_FIELDS
 
@@ -43,9 +42,7 @@ def encode(
     return indices, tf.gather_nd(cells, where), tf.stack([n, _WIDTH, 1])
 
 
-def decode(
-    indices: tf.Tensor, values: tf.Tensor, dense_shape: tf.Tensor
-) -> Dict[str, tf.Tensor]:
+def decode(indices: tf.Tensor, values: tf.Tensor, dense_shape: tf.Tensor) -> Dict[str, tf.Tensor]:
     """Returns the features that the cells, in any order, describe.
 
     The number of rows comes from dense_shape alone, so rows without a cell are kept. An absent cell
@@ -78,7 +75,9 @@ def decode(
     shape = tf.expand_dims(size + 1, 0)
     times = tf.scatter_nd(slot[:, tf.newaxis], tf.ones_like(cells, tf.int32), shape)
     repeated = tf.gather(times, slot) > 1
-    with tf.control_dependencies([_check(indices, values, dense_shape, inside, in_range, repeated)]):
+    with tf.control_dependencies(
+        [_check(indices, values, dense_shape, inside, in_range, repeated)]
+    ):
         table = tf.scatter_nd(slot[:, tf.newaxis], cells, shape)
     return _features(
         tf.reshape(table[:size], [-1, _WIDTH]), tf.reshape(times[:size] < 1, [-1, _WIDTH])

@@ -1,14 +1,12 @@
 """Tests of the wire format as TF ops, against the numpy form and by hand."""
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_pipeline import rows_testing
-from data_pipeline import wire
-from data_pipeline import wire_ops
+from data_pipeline import rows_testing, wire, wire_ops
 
 
 @pytest.fixture(name="decode", scope="module")

@@ -2,18 +2,18 @@
 
 import json
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_pipeline import errors
-from data_pipeline import rows_testing
-from data_pipeline import wire
+from data_pipeline import errors, rows_testing, wire
 
 
 def _wire(indexes, values, samples=1):
-    return wire.Wire(np.array(indexes, np.int64).reshape(-1, 3), np.array(values, np.int64), samples)
+    return wire.Wire(
+        np.array(indexes, np.int64).reshape(-1, 3), np.array(values, np.int64), samples
+    )
 
 
 def _labels(count):

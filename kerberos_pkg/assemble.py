@@ -1,7 +1,7 @@
-"""Writes the code package of a TI-ONE training task: `bazel run //kerberos_pkg:assemble -- --output=DIR`.
+"""Writes the code package of a TI-ONE training task: `//kerberos_pkg:assemble -- --output=DIR`.
 
-The folder holds the training sources, the start scripts and, for each EMR cluster, what the platform
-needs to mount its Kerberised HDFS: `<emr_id>/username.txt` and `<emr_id>/emr.keytab`.
+The folder holds the training sources, the start scripts and, for each EMR cluster, what the
+platform needs to mount its Kerberised HDFS: `<emr_id>/username.txt` and `<emr_id>/emr.keytab`.
 """
 
 import argparse

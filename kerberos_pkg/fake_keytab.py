@@ -13,7 +13,7 @@ def entry(
     key: Optional[bytes] = None,
     long_kvno: Optional[int] = None,
 ) -> bytes:
-    """Returns one entry with its size in front; `key` defaults to 0xAA bytes of the right length."""
+    """Returns one entry, its size in front; `key` is 0xAA bytes of the right length by default."""
     name, realm = principal.split("@")
     components = name.split("/")
     key = b"\xaa" * _KEY_LENGTHS[enctype] if key is None else key

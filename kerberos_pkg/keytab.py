@@ -124,10 +124,10 @@ def _parse_entry(cursor: _Cursor) -> Entry:
     realm = _name(cursor)
     components = [_name(cursor) for _ in range(num_components)]
     _, _, kvno, enctype = cursor.unpack(">IIBh")  # Name type, time of writing, kvno, enctype.
-    name, key_length = _ENCTYPES.get(enctype, ("enctype %d" % enctype, None))
     (got_length,) = cursor.unpack(">H")
+    name, key_length = _ENCTYPES.get(enctype, ("enctype %d" % enctype, got_length))
     cursor.take(got_length)
-    if key_length not in (None, got_length):
+    if key_length != got_length:
         raise KeytabError(
             "entry at offset %d: expected a key of %d bytes for %s, got %d"
             % (start, key_length, name, got_length)
@@ -140,7 +140,7 @@ def _parse_entry(cursor: _Cursor) -> Entry:
 
 
 def _name(cursor: _Cursor) -> str:
-    """Returns one counted name, quoted as klist quotes it so that the joined principal is unique."""
+    """Returns one counted name, quoted as klist does so that the joined principal is unique."""
     start = cursor.offset
     try:
         name = cursor.counted().decode("utf-8")

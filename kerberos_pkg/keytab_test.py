@@ -17,6 +17,7 @@ _GOLDEN = bytes.fromhex(
     + "00000001" + "5f5e1000" + "02" + "0011" + "0010" + "aa" * 16
 )  # fmt: skip
 
+
 def test_parse_reads_hand_written_bytes():
     assert keytab.parse(_GOLDEN) == [
         keytab.Entry("hadoop/172.0.1.5@EXAMPLE.COM", 2, "aes128-cts-hmac-sha1-96")
@@ -28,13 +29,19 @@ def test_parse_reads_hand_written_bytes():
     [
         pytest.param(fake_keytab.entry(kvno=3), (3, "aes256-cts-hmac-sha1-96"), id="byte_kvno"),
         pytest.param(
-            fake_keytab.entry(kvno=3, long_kvno=259), (259, "aes256-cts-hmac-sha1-96"), id="long_kvno"
+            fake_keytab.entry(kvno=3, long_kvno=259),
+            (259, "aes256-cts-hmac-sha1-96"),
+            id="long_kvno",
         ),
         pytest.param(
-            fake_keytab.entry(kvno=3, long_kvno=0), (3, "aes256-cts-hmac-sha1-96"), id="long_kvno_of_0"
+            fake_keytab.entry(kvno=3, long_kvno=0),
+            (3, "aes256-cts-hmac-sha1-96"),
+            id="long_kvno_of_0",
         ),
         pytest.param(fake_keytab.entry(enctype=23), (2, "arcfour-hmac"), id="rc4"),
-        pytest.param(fake_keytab.entry(enctype=999, key=b"\xaa" * 7), (2, "enctype 999"), id="unknown"),
+        pytest.param(
+            fake_keytab.entry(enctype=999, key=b"\xaa" * 7), (2, "enctype 999"), id="unknown"
+        ),
     ],
 )
 def test_parse_reads_kvno_and_enctype(entry, want):
@@ -43,12 +50,21 @@ def test_parse_reads_kvno_and_enctype(entry, want):
 
 def test_parse_skips_holes():
     hole = struct.pack(">i", -5) + b"\xff" * 5
-    entries = keytab.parse(fake_keytab.keytab(hole, fake_keytab.entry("a@R"), hole, fake_keytab.entry("b@R")))
+    entries = keytab.parse(
+        fake_keytab.keytab(hole, fake_keytab.entry("a@R"), hole, fake_keytab.entry("b@R"))
+    )
     assert [entry.principal for entry in entries] == ["a@R", "b@R"]
 
 
 def test_parse_ends_at_size_0():
-    assert len(keytab.parse(fake_keytab.keytab(fake_keytab.entry("a@R"), b"\0" * 4, b"rest is padding"))) == 1
+    assert (
+        len(
+            keytab.parse(
+                fake_keytab.keytab(fake_keytab.entry("a@R"), b"\0" * 4, b"rest is padding")
+            )
+        )
+        == 1
+    )
 
 
 def test_parse_quotes_separators_inside_names():
@@ -70,15 +86,27 @@ def test_parse_quotes_separators_inside_names():
         pytest.param(_GOLDEN[:-1], r"expected 63 bytes after offset 6, got 62", id="cut_key"),
         pytest.param(_GOLDEN + b"\0\0", r"expected 4 bytes at offset 69, got 2", id="cut_size"),
         pytest.param(
-            fake_keytab.keytab(struct.pack(">iHH", 4, 1, 99)), r"expected 99 bytes at offset 10", id="cut_name"
+            fake_keytab.keytab(struct.pack(">iHH", 4, 1, 99)),
+            r"expected 99 bytes at offset 10",
+            id="cut_name",
         ),
         pytest.param(
-            fake_keytab.keytab(fake_keytab.entry(key=b"\xaa" * 31)), "key of 32 bytes for aes256.*, got 31", id="short_key"
+            fake_keytab.keytab(fake_keytab.entry(key=b"\xaa" * 31)),
+            "key of 32 bytes for aes256.*, got 31",
+            id="short_key",
         ),
-        pytest.param(fake_keytab.keytab(struct.pack(">iH", 2, 0)), "got no name", id="no_components"),
-        pytest.param(fake_keytab.keytab(fake_keytab.entry("a\n@R")), "expected printable", id="newline_in_name"),
         pytest.param(
-            fake_keytab.keytab(struct.pack(">iHH2s", 6, 1, 2, b"\xff\xfe")), "expected UTF-8", id="not_utf8"
+            fake_keytab.keytab(struct.pack(">iH", 2, 0)), "got no name", id="no_components"
+        ),
+        pytest.param(
+            fake_keytab.keytab(fake_keytab.entry("a\n@R")),
+            "expected printable",
+            id="newline_in_name",
+        ),
+        pytest.param(
+            fake_keytab.keytab(struct.pack(">iHH2s", 6, 1, 2, b"\xff\xfe")),
+            "expected UTF-8",
+            id="not_utf8",
         ),
     ],
 )
@@ -88,7 +116,9 @@ def test_parse_refuses(data, message):
 
 
 def test_principals_names_each_once_in_file_order():
-    data = fake_keytab.keytab(fake_keytab.entry("b@R"), fake_keytab.entry("a@R"), fake_keytab.entry("b@R", enctype=17))
+    data = fake_keytab.keytab(
+        fake_keytab.entry("b@R"), fake_keytab.entry("a@R"), fake_keytab.entry("b@R", enctype=17)
+    )
     assert keytab.principals(keytab.parse(data)) == ["b@R", "a@R"]
 
 

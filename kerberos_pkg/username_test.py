@@ -47,7 +47,9 @@ def test_resolve_refuses_default_that_the_keytab_does_not_hold():
         username.resolve("", _entries("a@R"))
 
 
-@pytest.mark.parametrize("special", list("$`;&|<>(){}[]*?!#~'\"\\ \t\n\r\0,=:%^+") + ["é", "\u200b"])
+@pytest.mark.parametrize(
+    "special", list("$`;&|<>(){}[]*?!#~'\"\\ \t\n\r\0,=:%^+") + ["é", "\u200b"]
+)
 def test_resolve_refuses_special_characters(special):
     name = "had%soop" % special
     with pytest.raises(username.UsernameError, match="expected name or name/host of letters"):

@@ -42,7 +42,7 @@ def test_wait_names_the_process_that_overstays(start):
 
 def test_stop_kills_a_process_that_ignores_sigterm(start, monkeypatch):
     monkeypatch.setattr(processes, "STOP_SECS", 0.2)
-    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); signal.pause()"
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
     process = start(code)
     assert _until(lambda: process.lines)
     assert process.stop() == -signal.SIGKILL

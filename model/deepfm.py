@@ -150,8 +150,9 @@ def model_fn(
       config: Says how many PS tasks there are.
 
     Returns:
-      Predictions {PROBABILITIES: float32 [n, 1], LOGITS: float32 [n, 1]}; the loss is the mean cross
-      entropy, the only element of the graph's LOSSES; metrics are those of metrics.eval_metric_ops.
+      Predictions {PROBABILITIES: float32 [n, 1], LOGITS: float32 [n, 1]}; the loss is the mean
+      cross entropy, the only element of the graph's LOSSES; metrics are those of
+      metrics.eval_metric_ops.
     """
     logits = tower(
         features,
