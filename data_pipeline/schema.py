@@ -19,7 +19,7 @@ INT32_MIN = -(2**31)
 INT32_MAX = 2**31 - 1
 UINT32_MAX = 2**32 - 1
 
-# The wire format cannot tell this category from a missing one. Source: the guide's infer/input.json.
+# The wire format cannot tell this category from a missing one. Source: wire.py.
 MISSING_CATEGORY = UINT32_MAX
 
 

@@ -1,8 +1,8 @@
 """Criteo text to rows and back, vectorised.
 
 A well-formed line has 40 tab-separated columns and ends with "\\n": a label 0 or 1; integers
-`0|-?[1-9][0-9]*` within int32; categories of exactly 8 lower-case hex digits; features may be empty.
-Any other line becomes a reject with a reason, so rows + rejects == lines.
+`0|-?[1-9][0-9]*` within int32; categories of exactly 8 lower-case hex digits; any but the label may
+be empty. Any other line becomes a reject with a reason, so rows + rejects == lines.
 """
 
 import re
