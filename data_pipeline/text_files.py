@@ -45,14 +45,25 @@ def expand(spec: str) -> List[str]:
 
 
 def ranges(paths: Sequence[str], range_bytes: int) -> List[Range]:
-    """Cuts files into ranges of at most `range_bytes`; every line belongs to exactly one."""
+    """Cuts files into ranges of at most `range_bytes`; every line belongs to exactly one.
+
+    Raises:
+      InputError: A file is gone.
+    """
     if range_bytes < 1:
         raise ValueError("expected range_bytes of at least 1, got %d" % range_bytes)
     return [
         Range(path, start, min(start + range_bytes, size))
-        for path, size in [(path, os.path.getsize(path)) for path in paths]
+        for path, size in [(path, _size_bytes(path)) for path in paths]
         for start in range(0, size, range_bytes)
     ]
+
+
+def _size_bytes(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError as e:
+        raise _unreadable(path, e) from e
 
 
 def read_range(part: Range) -> bytes:

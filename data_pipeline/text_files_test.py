@@ -99,6 +99,11 @@ def test_ranges_refuse_a_size_of_0(tmp_path):
         text_files.ranges([], 0)
 
 
+def test_ranges_refuse_a_file_that_is_gone(tmp_path):
+    with pytest.raises(errors.InputError, match="expected a readable file, got No such file"):
+        text_files.ranges([str(tmp_path / "f")], 9)
+
+
 def test_read_range_refuses_a_file_that_was_cut_short(tmp_path):
     path = _write(tmp_path / "f", b"abc\n")
     with pytest.raises(errors.InputError, match="expected at least 9 bytes, got 4: .* cut short"):

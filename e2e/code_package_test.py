@@ -1,0 +1,67 @@
+"""The assembled code package trains with plain `python3` and TF 1.15, as on a TI-ONE node."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+
+from data_pipeline import generator, text
+from e2e import task_cluster
+from launch import processes
+
+
+def test_start_scripts_train_and_export(tmp_path):
+    package = tmp_path / "package"
+    subprocess.run(
+        [task_cluster.binary("kerberos_pkg/assemble"), "--output=%s" % package], check=True
+    )
+    rows, _ = generator.Generator(5).rows(0, 1000)
+    (tmp_path / "rows.tsv").write_bytes(text.format(rows))
+    flags = task_cluster.SMALL_MODEL + ["--model_dir=%s" % (tmp_path / "cfs")]
+    flags += ["--train_file=%s" % (tmp_path / "rows.tsv")]
+    flags += ["--eval_file=%s" % (tmp_path / "rows.tsv")]
+    flags += ["--export_dir=%s" % (tmp_path / "model" / "export")]
+    cluster = {"ps": [_free_address()], "worker": [_free_address()]}
+    running = []
+    try:
+        for name, role, script in (
+            ("ps", "ps", "start_1ps.sh"),
+            ("worker", "worker", "start_1worker1eval.sh"),
+        ):
+            task = {"cluster": cluster, "task": {"type": role, "index": 0}, "environment": "cloud"}
+            running.append(
+                processes.Process(
+                    name,
+                    ["sh", str(package / script)] + flags,
+                    dict(_plain_python(tmp_path), TF_CONFIG=json.dumps(task)),
+                    str(tmp_path / (name + ".log")),
+                    print,
+                )
+            )
+        processes.wait_all(running, [], deadline_secs=120)
+    finally:
+        for process in running:
+            process.stop()
+    (timestamp,) = os.listdir(str(tmp_path / "model" / "export" / "saved_model"))
+    assert timestamp.isdigit()
+
+
+def _plain_python(tmp_path):
+    """An environment whose python3 has the wheels and nothing of this repository."""
+    (tmp_path / "bin").mkdir(exist_ok=True)
+    if not (tmp_path / "bin" / "python3").exists():
+        (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+    wheels = [path for path in sys.path if path.endswith("site-packages")]
+    return {
+        "PATH": "%s:%s" % (tmp_path / "bin", os.environ["PATH"]),
+        "PYTHONPATH": os.pathsep.join(wheels),
+        "HOME": str(tmp_path),
+    }
+
+
+def _free_address():
+    with contextlib.closing(socket.socket()) as s:
+        s.bind(("127.0.0.1", 0))
+        return "127.0.0.1:%d" % s.getsockname()[1]

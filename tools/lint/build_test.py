@@ -1,0 +1,33 @@
+"""The whole tree's BUILD files keep the rules of tools/lint/architecture.py."""
+
+import pytest
+
+from tools.lint import architecture, build_files, source_tree
+
+_ROOT = source_tree.root()
+_TARGETS = build_files.evaluate(_ROOT)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        architecture.crowded_libraries,
+        architecture.libraries_with_tensorflow,
+        architecture.public_libraries,
+        architecture.tests_with_gpu_wheel,
+        architecture.untagged_tests,
+        architecture.upward_dependencies,
+    ],
+)
+def test_build_files_keep_the_rule(rule):
+    assert rule(_TARGETS) == []
+
+
+def test_every_python_file_is_in_a_target():
+    paths = source_tree.files(_ROOT, "*.py")
+    assert architecture.unowned_python_files(_TARGETS, paths) == []
+
+
+def test_all_packages_were_evaluated():
+    packages = {target.package for target in _TARGETS}
+    assert packages >= {"data_pipeline", "kerberos_pkg", "launch", "model", "serving", "tools/lint"}

@@ -1,0 +1,57 @@
+"""The whole tree's Python code is formatted, lint-free and typed. `//tools/lint:fix` mends most."""
+
+import os
+import subprocess
+
+import pytest
+
+from tools.lint import linters, source_tree
+
+_ROOT = source_tree.root()
+_PATHS = source_tree.files(_ROOT, "*.py")
+
+
+def _run(command, cwd):
+    # Into the test's own output, which names file and line.
+    return subprocess.run(command, cwd=cwd).returncode
+
+
+@pytest.mark.parametrize("action", ["format --diff", "check --output-format=concise"])
+def test_ruff_finds_nothing_in_the_tree(action, tmp_path):
+    command = linters.ruff(action.split(), _ROOT, str(tmp_path), _PATHS)
+    assert _run(command, _ROOT) == 0, "bazel run //tools/lint:fix mends format and import order"
+
+
+def test_mypy_finds_nothing_in_the_tree(tmp_path):
+    typed = [path for path in _PATHS if not path.endswith("_test.py")]
+    assert _run(linters.mypy(_ROOT, str(tmp_path), typed), _ROOT) == 0
+
+
+_CLEAN = '"""A module."""\n\n\ndef twice(number: int) -> int:\n    """Returns 2 * number."""\n    return 2 * number\n'
+
+
+@pytest.mark.parametrize(
+    "tool, old, new",
+    [
+        pytest.param("format", "2 * number\n", "2*number\n", id="format"),
+        pytest.param("check", '"""A module."""', "import os", id="unused_import"),
+        pytest.param("check", '    """Returns 2 * number."""\n', "", id="no_docstring"),
+        pytest.param("mypy", ": int", "", id="unannotated"),
+        pytest.param("mypy", "-> int", "-> str", id="wrong_type"),
+    ],
+)
+def test_planted_violation_is_found(tool, old, new, tmp_path):
+    commands = {
+        "format": lambda paths: linters.ruff(["format", "--check"], _ROOT, str(tmp_path), paths),
+        "check": lambda paths: linters.ruff(["check"], _ROOT, str(tmp_path), paths),
+        "mypy": lambda paths: linters.mypy(_ROOT, str(tmp_path), paths),
+    }
+    for text, is_clean in ((_CLEAN, True), (_CLEAN.replace(old, new), False)):
+        assert is_clean == (text == _CLEAN)
+        (tmp_path / "planted.py").write_text(text)
+        code = _run(commands[tool](["planted.py"]), str(tmp_path))
+        assert (code == 0) == is_clean
+
+
+def test_the_tree_holds_this_very_file():
+    assert "tools/lint/python_test.py" in _PATHS and not any(map(os.path.isabs, _PATHS))
