@@ -1,26 +1,17 @@
 """Main of //data_pipeline:criteo: makes Criteo data files."""
 
 import argparse
-import os
 import sys
-import tempfile
-import time
-from typing import IO, Callable, List, Optional
+from typing import Callable, List, Optional
 
-import numpy as np
-
-from data_pipeline import errors, generator, text
-
-# Rows formatted and written at once.
-_CHUNK_ROWS = 4 * generator.BLOCK_ROWS
-
-_PROGRESS_SECS = 2.0
+from data_pipeline import command_line, errors, generated_file
 
 _EXIT_USAGE = 2
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Returns the exit code: 0, or 2 for wrong flags and input, after one line on stderr."""
+    command_line.enter_users_folder()
     args = _parser().parse_args(argv)
     try:
         return args.run(args)
@@ -59,54 +50,17 @@ def _integer(low: int, high: int = sys.maxsize) -> Callable[[str], int]:
 
 
 def _generate(args: argparse.Namespace) -> int:
-    output = os.path.abspath(args.output)
-    if os.path.isdir(output):
-        raise errors.InputError("expected --output to be a file, got a folder: %s" % output)
     try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=".%s." % os.path.basename(output), dir=os.path.dirname(output)
+        made = generated_file.write(
+            args.output, args.rows, args.seed, lambda line: print(line, file=sys.stderr)
         )
-    except OSError as e:
-        raise errors.InputError(
-            "expected --output in a writable folder, got %s: %s" % (e.strerror, output)
-        ) from e
-    try:
-        with os.fdopen(handle, "wb") as file:
-            label, probability = _write_rows(file, args)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
-        os.replace(temporary, output)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    except errors.InputError as e:
+        raise errors.InputError("--output: %s" % e) from e
     print(
         "%s: %d rows, label rate %.4f, best AUC %.4f"
-        % (args.output, args.rows, label.mean(), generator.auc(label, probability))
+        % (made.path, args.rows, made.label_rate, made.best_auc)
     )
     return 0
-
-
-def _write_rows(file: IO[bytes], args: argparse.Namespace) -> List[np.ndarray]:
-    """Writes the rows; returns label uint8 [rows] and click probability float32 [rows]."""
-    source = generator.Generator(args.seed)
-    label, probability = np.empty(args.rows, np.uint8), np.empty(args.rows, np.float32)
-    shown = time.monotonic()
-    for start in range(0, args.rows, _CHUNK_ROWS):
-        end = min(start + _CHUNK_ROWS, args.rows)
-        rows, probability[start:end] = source.rows(start, end - start)
-        label[start:end] = rows.label
-        file.write(text.format(rows))
-        if time.monotonic() - shown > _PROGRESS_SECS:
-            shown = time.monotonic()
-            print("%d of %d rows" % (end, args.rows), file=sys.stderr)
-    return [label, probability]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 if __name__ == "__main__":

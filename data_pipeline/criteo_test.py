@@ -24,49 +24,15 @@ def test_generate_writes_the_rows_of_the_seed(tmp_path, capsys):
     )
 
 
-def test_generate_replaces_the_file_and_leaves_nothing_else(tmp_path):
-    path = tmp_path / "rows.txt"
-    path.write_text("old")
-    assert criteo.main(["generate", "--output=%s" % path, "--rows=2"]) == 0
-    assert path.read_bytes().count(b"\n") == 2
-    assert os.listdir(str(tmp_path)) == ["rows.txt"]
-
-
-def test_generate_makes_a_file_as_others_are_made(tmp_path):
-    path, other = tmp_path / "rows.txt", tmp_path / "other"
-    other.write_text("")
-    assert criteo.main(["generate", "--output=%s" % path, "--rows=1"]) == 0
-    assert path.stat().st_mode == other.stat().st_mode
-
-
-def test_generate_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    def fail(rows):
-        raise OSError("disk full")
-
-    path = tmp_path / "rows.txt"
-    path.write_text("old")
-    monkeypatch.setattr(text, "format", fail)
-    with pytest.raises(OSError, match="disk full"):
-        criteo.main(["generate", "--output=%s" % path, "--rows=2"])
-    assert path.read_text() == "old"
-    assert os.listdir(str(tmp_path)) == ["rows.txt"]
-
-
-def test_generate_shows_progress_after_a_while(tmp_path, capsys, monkeypatch):
-    clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(criteo.time, "monotonic", lambda: float(next(clock)))
-    assert criteo.main(["generate", "--output=%s" % (tmp_path / "rows.txt"), "--rows=40000"]) == 0
-    assert capsys.readouterr().err == "32768 of 40000 rows\n40000 of 40000 rows\n"
-
-
 @pytest.mark.parametrize(
     "output, message",
     [
-        pytest.param("", "expected --output to be a file, got a folder", id="folder"),
-        pytest.param("no/rows.txt", "writable folder, got No such file or directory", id="parent"),
+        pytest.param("", "--output: expected a file to write, got a folder", id="folder"),
+        pytest.param("file/rows.txt", "writable folder, got .*file/rows.txt", id="parent"),
     ],
 )
 def test_generate_refuses_an_output(tmp_path, capsys, output, message):
+    (tmp_path / "file").write_text("")
     path = os.path.join(str(tmp_path), output)
     assert criteo.main(["generate", "--output=%s" % path, "--rows=2"]) == 2
     assert re.search("criteo: error: .*" + message, capsys.readouterr().err)

@@ -11,6 +11,7 @@ import stat
 import sys
 from typing import List, NamedTuple, Optional
 
+from data_pipeline import command_line
 from kerberos_pkg import keytab, package, username
 
 # Written by //kerberos_pkg:code_package, which the program has as data.
@@ -44,10 +45,9 @@ class Cluster(NamedTuple):
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Returns 0, 2 for what the user has to change, or 1 where the output cannot be written."""
+    command_line.enter_users_folder()
     options = _parser().parse_args(argv)
-    # `bazel run` starts programs in its own folder; paths are meant from the user's.
-    start = os.environ.get("BUILD_WORKING_DIRECTORY", "")
-    output = os.path.join(start, options.output)
+    output = options.output
     try:
         sources = package.read_sources(_SOURCES)
         if not sources:
@@ -55,8 +55,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         clusters = _clusters(options, sources)
         credentials = []  # type: List[package.Item]
         for cluster in clusters:
-            path = os.path.join(start, cluster.keytab)
-            credentials += _credentials(cluster._replace(keytab=path))
+            credentials += _credentials(cluster)
         content_sha256 = package.write(output, sources + credentials)
     except ValueError as error:
         print("assemble: %s" % error, file=sys.stderr)

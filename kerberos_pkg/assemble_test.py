@@ -87,11 +87,11 @@ def test_output_and_errors_show_no_key_bytes(tmp_path, capfd):
             id="principal_not_held",
         ),
         pytest.param(["--keytab=emr.keytab", "--username=a;b"], "username 'a;b'", id="shell"),
-        pytest.param(["--keytab=none"], "keytab {}/none: No such file", id="no_keytab"),
-        pytest.param(["--keytab=."], "keytab {}/.: expected a file", id="folder"),
+        pytest.param(["--keytab=none"], "keytab none: No such file", id="no_keytab"),
+        pytest.param(["--keytab=."], "keytab .: expected a file", id="folder"),
         pytest.param(["--keytab=/dev/zero"], "/dev/zero: expected a file", id="device"),
-        pytest.param(["--keytab=text"], "keytab {}/text: not a keytab", id="not_a_keytab"),
-        pytest.param(["--keytab=huge"], "{}/huge: expected at most 1048576 bytes", id="huge"),
+        pytest.param(["--keytab=text"], "keytab text: not a keytab", id="not_a_keytab"),
+        pytest.param(["--keytab=huge"], "huge: expected at most 1048576 bytes", id="huge"),
         pytest.param(["--emr_id=emr-1"], "--emr_id: expected --keytab with it", id="only_id"),
         pytest.param(["--username=a"], "--username: expected --keytab", id="only_username"),
         pytest.param(["--emr=emr-1"], "--emr='emr-1': expected keytab=F", id="emr_keytab"),
@@ -109,7 +109,7 @@ def test_wrong_input_gives_2_and_writes_nothing(tmp_path, capfd, flags, message)
     (tmp_path / "user/huge").write_bytes(_KEYTAB + bytes(1 << 20))
     assert assemble.main(["--output=code"] + flags) == 2
     shown = capfd.readouterr()
-    assert message.format(tmp_path / "user") in shown.err and shown.out == ""
+    assert message in shown.err and shown.out == ""
     assert shown.err.startswith("assemble: ") and shown.err.count("\n") == 1
     assert sorted(os.listdir(str(tmp_path / "user"))) == ["emr.keytab", "huge", "text"]
 

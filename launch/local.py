@@ -16,8 +16,8 @@ import time
 import uuid
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from data_pipeline import errors
-from launch import example_data, options, predict_request, processes
+from data_pipeline import command_line, errors, generated_file
+from launch import options, predict_request, processes
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,6 +28,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Returns 0 when a prediction was served; 1 when a part failed; 2 for wrong input."""
     # So that `finally` runs, and no child survives, when this process is told to stop.
     signal.signal(signal.SIGTERM, _interrupt)
+    command_line.enter_users_folder()
     flags = _parser().parse_args(argv)
     try:
         return _run(flags)
@@ -46,7 +47,7 @@ def _run(flags: argparse.Namespace) -> int:
     started = time.monotonic()
     if bool(flags.train_file) != bool(flags.eval_file):
         raise errors.InputError("expected both --train_file and --eval_file, or neither for generated data")
-    work_dir = _absolute(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
+    work_dir = os.path.abspath(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
     logs = os.path.join(work_dir, "logs")
     try:
         os.makedirs(logs, exist_ok=True)
@@ -56,9 +57,7 @@ def _run(flags: argparse.Namespace) -> int:
         ) from e
     best_auc = None
     if not flags.train_file:
-        data = example_data.write(os.path.join(work_dir, "data"), flags.rows, flags.seed, _say)
-        flags.train_file, flags.eval_file, best_auc = data
-    flags.train_file, flags.eval_file = _absolute(flags.train_file), _absolute(flags.eval_file)
+        flags.train_file, flags.eval_file, best_auc = _generate(work_dir, flags.rows, flags.seed)
     model_dir = os.path.join(work_dir, "model")
     export_dir = os.path.join(work_dir, "export")
     # Here too, so that wrong input is one line and not three processes' logs.
@@ -69,6 +68,17 @@ def _run(flags: argparse.Namespace) -> int:
     answer = _serve_and_ask(os.path.join(saved_model, timestamp), flags.eval_file, logs)
     _summary(work_dir, os.path.join(saved_model, timestamp), model_dir, best_auc, answer, started)
     return 0
+
+
+def _generate(work_dir: str, rows: int, seed: int) -> Tuple[str, str, float]:
+    """Returns the train file, the eval file, and the best AUC that the latter allows."""
+    _say("generating %d rows for training and %d for evaluation" % (rows, rows // 5))
+    # Two seeds are two samples of one problem.
+    train, evaluation = [
+        generated_file.write(os.path.join(work_dir, "data", name), count, seed + i, _say)
+        for i, (name, count) in enumerate((("train.tsv", rows), ("eval.tsv", rows // 5)))
+    ]
+    return train.path, evaluation.path, evaluation.best_auc
 
 
 def _train(flags: argparse.Namespace, model_dir: str, export_dir: str, logs: str) -> None:
@@ -182,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--train_file", help="Criteo TSV: a file, a quoted glob, or a folder")
     parser.add_argument("--eval_file", help="likewise, for evaluation")
-    parser.add_argument("--rows", type=int, default=400000, help="generated training rows")
+    parser.add_argument("--rows", type=_rows, default=400000, help="generated training rows")
     parser.add_argument("--work_dir", help="gets everything (default: a new temporary folder)")
     parser.add_argument("--num_ps", type=_positive, default=1, help="parameter servers")
     parser.add_argument("--num_workers", type=_positive, default=1, help="workers, the chief included")
@@ -214,16 +224,18 @@ def _free_ports(count: int) -> List[int]:
             s.close()
 
 
+def _rows(text: str) -> int:
+    value = int(text)
+    if value < 1000:
+        raise argparse.ArgumentTypeError("expected at least 1000, got %d" % value)
+    return value
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("expected at least 1, got %d" % value)
     return value
-
-
-def _absolute(path: str) -> str:
-    """Relative to where the user typed the command; `bazel run` changes the folder."""
-    return os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd()), path)
 
 
 def _name(role: str, index: int, count: int) -> str:

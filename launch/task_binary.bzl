@@ -13,7 +13,8 @@ def task_binary(name, deps):
     py_library(
         name = name + "_lib",
         srcs = [name + ".py"],
-        visibility = ["//visibility:private"],
+        # The code package takes the main and what it imports, as files.
+        visibility = ["//kerberos_pkg:__pkg__"],
         deps = deps,
     )
     py_binary(

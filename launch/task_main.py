@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Callable, List, Optional, Tuple
 
-from data_pipeline import errors
+from data_pipeline import command_line, errors
 from launch import cluster
 from launch import job as job_lib
 from launch import options as options_lib
@@ -36,6 +36,7 @@ def main(
       cuda_visible_devices: Default of the environment variable; "" hides every GPU.
       argv: Flags; the process's when None.
     """
+    command_line.enter_users_folder()
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", cuda_visible_devices)
     _log_to_stderr()
     try:

@@ -11,6 +11,7 @@ import signal
 import sys
 from typing import Any, List, Optional
 
+from data_pipeline import command_line
 from serving import app, listener, service_loader
 
 # Beside this file also in a Bazel runfiles tree.
@@ -21,6 +22,7 @@ _logger = logging.getLogger(__name__)
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs the server until it is told to stop; returns the exit code."""
+    command_line.enter_users_folder()
     options = _parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # While the model loads there is nothing to drain; later the HTTP server takes over.
