@@ -1,41 +1,38 @@
 """The assembled code package trains with plain `python3` and TF 1.15, as on a TI-ONE node."""
 
-import contextlib
-import json
 import os
-import socket
 import subprocess
 import sys
 
 from data_pipeline import generator, text
-from e2e import task_cluster
-from launch import processes
+from e2e import programs
+from launch import local_cluster, processes
 
 
 def test_start_scripts_train_and_export(tmp_path):
     package = tmp_path / "package"
-    subprocess.run(
-        [task_cluster.binary("kerberos_pkg/assemble"), "--output=%s" % package], check=True
-    )
+    subprocess.run([programs.binary("kerberos_pkg/assemble"), "--output=%s" % package], check=True)
     rows, _ = generator.Generator(5).rows(0, 1000)
     (tmp_path / "rows.tsv").write_bytes(text.format(rows))
-    flags = task_cluster.SMALL_MODEL + ["--model_dir=%s" % (tmp_path / "cfs")]
+    flags = programs.SMALL_MODEL + ["--model_dir=%s" % (tmp_path / "cfs")]
     flags += ["--train_file=%s" % (tmp_path / "rows.tsv")]
     flags += ["--eval_file=%s" % (tmp_path / "rows.tsv")]
     flags += ["--export_dir=%s" % (tmp_path / "model" / "export")]
-    cluster = {"ps": [_free_address()], "worker": [_free_address()]}
+    ps, worker = local_cluster.free_addresses(2)
+    cluster = {"ps": [ps], "worker": [worker]}
     running = []
     try:
         for name, role, script in (
             ("ps", "ps", "start_1ps.sh"),
             ("worker", "worker", "start_1worker1eval.sh"),
         ):
-            task = {"cluster": cluster, "task": {"type": role, "index": 0}, "environment": "cloud"}
             running.append(
                 processes.Process(
                     name,
                     ["sh", str(package / script)] + flags,
-                    dict(_plain_python(tmp_path), TF_CONFIG=json.dumps(task)),
+                    dict(
+                        _plain_python(tmp_path), TF_CONFIG=local_cluster.tf_config(cluster, role, 0)
+                    ),
                     str(tmp_path / (name + ".log")),
                     print,
                 )
@@ -59,9 +56,3 @@ def _plain_python(tmp_path):
         "PYTHONPATH": os.pathsep.join(wheels),
         "HOME": str(tmp_path),
     }
-
-
-def _free_address():
-    with contextlib.closing(socket.socket()) as s:
-        s.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % s.getsockname()[1]

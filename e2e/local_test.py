@@ -7,15 +7,15 @@ import subprocess
 
 import pytest
 
-from e2e import task_cluster
+from e2e import programs
 from launch import job
 
-SMALL = ["--rows=3000", "--batch_size=256", "--log_steps=5"] + task_cluster.SMALL_MODEL
+SMALL = ["--rows=3000", "--batch_size=256", "--log_steps=5"] + programs.SMALL_MODEL
 
 
 def _run(*flags):
     return subprocess.run(
-        [task_cluster.binary("launch/local")] + list(flags),
+        [programs.binary("launch/local")] + list(flags),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
@@ -40,7 +40,11 @@ def test_interrupted_run_leaves_no_process(tmp_path):
     log = tmp_path / "out"
     with open(str(log), "wb") as out:
         process = subprocess.Popen(
-            [task_cluster.binary("launch/local"), "--work_dir=%s" % (tmp_path / "w"), "--epochs=1000"]
+            [
+                programs.binary("launch/local"),
+                "--work_dir=%s" % (tmp_path / "w"),
+                "--epochs=1000",
+            ]
             + SMALL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -57,7 +61,9 @@ def test_interrupted_run_leaves_no_process(tmp_path):
     [
         pytest.param(["--train_file=x.tsv"], "both --train_file and --eval_file", id="one_file"),
         pytest.param(
-            ["--train_file=/no/such", "--eval_file=/no/such"], "--train_file: .*/no/such", id="missing"
+            ["--train_file=/no/such", "--eval_file=/no/such"],
+            "--train_file: .*/no/such",
+            id="missing",
         ),
         pytest.param(
             ["--train_file=EMPTY", "--eval_file=EMPTY"], "--train_file: .*EMPTY", id="empty"

@@ -27,7 +27,9 @@ def test_every_real_row_is_parsed_and_comes_back_byte_for_byte():
     assert parsed.rows.count == 10000
     assert parsed.rows.label.mean() == pytest.approx(0.2182)
     shares = [0.448, 0, 0.204, 0.198, 0.049, 0.251, 0.049, 0.001, 0.049, 0.448, 0.049, 0.773, 0.198]
-    assert np.round(parsed.rows.missing[:, :13].mean(axis=0), 3) == pytest.approx(shares, abs=0.0011)
+    assert np.round(parsed.rows.missing[:, :13].mean(axis=0), 3) == pytest.approx(
+        shares, abs=0.0011
+    )
 
 
 def test_the_guides_request_is_answered_unchanged(tmp_path):

@@ -1,7 +1,6 @@
 """The mains as programs: wrong TF_CONFIG and taken ports are one line and exit code 2."""
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -10,7 +9,8 @@ import subprocess
 import pytest
 
 from data_pipeline import generator, text
-from e2e import task_cluster
+from e2e import programs
+from launch import local_cluster
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def _run(program, flags, tf_config):
     if tf_config is not None:
         env["TF_CONFIG"] = tf_config
     return subprocess.run(
-        [task_cluster.binary("launch/" + program)] + flags,
+        [programs.binary("launch/" + program)] + flags,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -36,7 +36,7 @@ def _run(program, flags, tf_config):
 
 def _tf_config(role, index=0, **cluster):
     cluster = cluster or {"ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]}
-    return json.dumps({"cluster": cluster, "task": {"type": role, "index": index}})
+    return local_cluster.tf_config(cluster, role, index)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,16 @@ def _tf_config(role, index=0, **cluster):
     [
         pytest.param("worker", "{", "expected JSON", id="not_json"),
         pytest.param("worker", _tf_config("worker", worker=["h:1"]), "at least one ps", id="no_ps"),
-        pytest.param("worker", _tf_config("worker", 3), "index 3: the cluster has 1 task", id="index"),
-        pytest.param("ps", _tf_config("judge"), "expected ps, worker, chief or evaluator", id="type"),
+        pytest.param(
+            "worker", _tf_config("worker", 3), "index 3: the cluster has 1 task", id="index"
+        ),
+        pytest.param(
+            "ps", _tf_config("judge"), "expected ps, worker, chief or evaluator", id="type"
+        ),
         pytest.param("ps", _tf_config("worker"), "ps is for ps, got 'chief'", id="other_main"),
-        pytest.param("worker", _tf_config("ps"), "worker is for chief or worker, got 'ps'", id="ps"),
+        pytest.param(
+            "worker", _tf_config("ps"), "worker is for chief or worker, got 'ps'", id="ps"
+        ),
     ],
 )
 def test_wrong_tf_config(program, flags, tf_config, message):
@@ -68,9 +74,7 @@ def test_taken_port_is_named(flags):
 
 
 def test_absent_ps_is_named(flags):
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        worker = "127.0.0.1:%d" % free.getsockname()[1]
+    (worker,) = local_cluster.free_addresses(1)
     config = _tf_config("worker", ps=["127.0.0.1:1"], worker=[worker])
     result = _run("worker", flags + ["--deadline_secs=0"], config)
     assert result.returncode == 2

@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from data_pipeline import generator, text, wire
-from e2e import task_cluster
-from launch import processes
+from e2e import programs
+from launch import local_cluster
 
 TRAIN_ROWS, EVAL_ROWS, BATCH = 4000, 512, 256
 
@@ -24,14 +24,14 @@ def data(tmp_path_factory):
 
 def _train(data, tmp_path, num_workers, *flags):
     export = tmp_path / "export"
-    flags = list(flags) + task_cluster.SMALL_MODEL
+    flags = list(flags) + programs.SMALL_MODEL
     flags += ["--train_file=%s" % (data / "train.tsv"), "--eval_file=%s" % (data / "eval.tsv")]
     flags += ["--model_dir=%s" % (tmp_path / "model"), "--export_dir=%s" % export]
     flags += ["--batch_size=%d" % BATCH, "--log_steps=5", "--save_checkpoints_steps=5"]
-    with task_cluster.running(str(tmp_path), num_workers, flags) as tasks:
-        servers = [tasks.pop("ps")]
-        processes.wait_all(list(tasks.values()), servers, deadline_secs=120)
-        processes.wait_all(servers, [], deadline_secs=30)
+    with local_cluster.running(
+        os.path.dirname(programs.binary("launch/ps")), 1, num_workers, flags, str(tmp_path), print
+    ) as cluster:
+        cluster.wait(120)
     (timestamp,) = os.listdir(str(export / "saved_model"))
     return str(export / "saved_model" / timestamp)
 
@@ -42,7 +42,9 @@ def _evaluations(tmp_path):
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_every_row_is_trained_once_and_the_last_checkpoint_is_evaluated(data, tmp_path, num_workers):
+def test_every_row_is_trained_once_and_the_last_checkpoint_is_evaluated(
+    data, tmp_path, num_workers
+):
     _train(data, tmp_path, num_workers)
     # A worker's last batch may be short, so that each may add one step.
     steps = _evaluations(tmp_path)[-1]["global_step"]
@@ -57,7 +59,7 @@ def test_max_steps_ends_the_job_earlier(data, tmp_path):
 def test_prediction_has_exactly_the_documented_schema(data, tmp_path):
     saved_model = _train(data, tmp_path, 1)
     rows = text.parse((data / "eval.tsv").read_bytes()).rows
-    with task_cluster.server(str(tmp_path), saved_model) as url:
+    with programs.server(str(tmp_path), saved_model) as url:
         answer = requests.post(url, json=wire.to_json_request(rows), timeout=60)
         lines = (data / "eval.tsv").read_text().splitlines()
         from_rows = requests.post(url, json={"rows": lines}, timeout=60)

@@ -1,6 +1,7 @@
 """The in-process gRPC server of a task, and waiting for the servers of others."""
 
 import contextlib
+import functools
 import os
 import socket
 import time
@@ -22,21 +23,24 @@ def start_server(task: task_config.TaskConfig) -> tf.distribute.Server:
     host, _, port = task.address.rpartition(":")
     # gRPC shares ports (SO_REUSEPORT), so a second job would silently mix with the first.
     with contextlib.closing(socket.socket()) as probe:
-        # A restarted task finds its predecessor's connections in TIME_WAIT; only a listener matters.
+        # A restarted task finds its predecessor's connections in TIME_WAIT; they do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", int(port)))
         except OSError as e:
             raise errors.InputError(
-                "port %s of %s %d (%s): expected a free port, got %s; stop the process that listens there,"
-                " or change TF_CONFIG" % (port, task.role, task.index, task.address, e.strerror)
+                "port %s of %s %d (%s): expected a free port, got %s; stop the process that listens"
+                " there, or change TF_CONFIG"
+                % (port, task.role, task.index, task.address, e.strerror)
             ) from e
     try:
         return tf.distribute.Server(
             tf.train.ClusterSpec(task.cluster), job_name=task.role, task_index=task.index
         )
     except tf.errors.OpError as e:
-        raise errors.InputError("%s %d could not listen on %s: %s" % (task.role, task.index, host, e)) from e
+        raise errors.InputError(
+            "%s %d could not listen on %s: %s" % (task.role, task.index, host, e)
+        ) from e
 
 
 def wait_for_ps(
@@ -49,14 +53,16 @@ def wait_for_ps(
     """
     end = time.monotonic() + deadline_secs
     for index, address in enumerate(task.cluster[task_config.PS]):
+        accepts = functools.partial(_accepts, address)
+        if accepts():
+            continue
         name = "ps %d (%s)" % (index, address)
-        if not _accepts(address):
-            report("waiting for " + name)
-            if not job_lib.wait_for(lambda: _accepts(address), max(0.0, end - time.monotonic())):
-                raise errors.InputError(
-                    "%s: no answer within %d s; is it running, and does TF_CONFIG name it rightly?"
-                    % (name, deadline_secs)
-                )
+        report("waiting for " + name)
+        if not job_lib.wait_for(accepts, max(0.0, end - time.monotonic())):
+            raise errors.InputError(
+                "%s: no answer within %d s; is it running, and does TF_CONFIG name it rightly?"
+                % (name, deadline_secs)
+            )
 
 
 def visible_gpus() -> List[str]:
@@ -76,7 +82,10 @@ def check_gpu(require_gpu: bool, report: Callable[[str], None]) -> None:
         return
     if visible_gpus():
         return
-    problem = "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=%s)" % os.environ["CUDA_VISIBLE_DEVICES"]
+    problem = (
+        "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=%s)"
+        % os.environ["CUDA_VISIBLE_DEVICES"]
+    )
     if require_gpu:
         raise errors.InputError("--require_gpu: " + problem)
     report("WARNING: %s; training on the CPU" % problem)

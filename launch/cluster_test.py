@@ -23,7 +23,9 @@ def test_taken_port_is_refused_with_its_number():
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
         port = taken.getsockname()[1]
-        with pytest.raises(errors.InputError, match="port %d of ps 0 .*expected a free port" % port):
+        with pytest.raises(
+            errors.InputError, match="port %d of ps 0 .*expected a free port" % port
+        ):
             cluster.start_server(_task("ps", port))
 
 
@@ -50,7 +52,9 @@ def test_gpu_that_is_not_there_is_one_warning(monkeypatch):
     lines = []
     cluster.check_gpu(False, lines.append)
     (line,) = lines
-    assert line.startswith("WARNING: no GPU that TensorFlow can use") and "training on the CPU" in line
+    assert (
+        line.startswith("WARNING: no GPU that TensorFlow can use") and "training on the CPU" in line
+    )
 
 
 @pytest.mark.parametrize("devices, message", [("0", "no GPU that"), ("", "hides every GPU")])

@@ -71,7 +71,8 @@ class History:
 
     def best(self) -> Optional[Dict[str, Any]]:
         """The first record of the highest AUC."""
-        return max(self.records(), key=lambda record: record["auc"], default=None)
+        records = self.records()
+        return max(records, key=lambda record: record["auc"]) if records else None
 
 
 class _Evaluator:
@@ -120,9 +121,8 @@ class _Evaluator:
         self._export(checkpoint, record, "latest")
         self._history.add(record)
         self._report(
-            "step {global_step}  eval AUC {auc:.4f}  log loss {log_loss:.4f}  calibration {calibration:.3f}".format(
-                **record
-            )
+            "step {global_step}  eval AUC {auc:.4f}  log loss {log_loss:.4f}"
+            "  calibration {calibration:.3f}".format(**record)
         )
         return True
 
@@ -148,7 +148,9 @@ class _Evaluator:
         facts = {
             "metrics": {k: v for k, v in record.items() if k != "checkpoint"},
             "flags": {
-                k: v for k, v in self._options._asdict().items() if k in ("batch_size", "epochs", "max_steps")
+                k: v
+                for k, v in self._options._asdict().items()
+                if k in ("batch_size", "epochs", "max_steps")
             },
         }
         export.export_saved_model(checkpoint, self._options.model, fresh, facts)

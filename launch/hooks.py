@@ -1,7 +1,7 @@
 """What the chief and the workers do beside the training step."""
 
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import tensorflow as tf
 
@@ -32,18 +32,24 @@ class ProgressHook(tf.estimator.SessionRunHook):
         self._report = report
         self._clock = clock
         self._loss = None
-        self._last_step = None
+        self._last_step: Optional[int] = None
         self._last_time = 0.0
 
     def begin(self) -> None:
         # The Estimator adds the loss of its spec to those that the model_fn added.
         self._loss = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.LOSSES)[-1]
 
-    def before_run(self, run_context):
+    def before_run(
+        self, run_context: tf.estimator.SessionRunContext
+    ) -> tf.estimator.SessionRunArgs:
         del run_context
         return tf.estimator.SessionRunArgs([tf.compat.v1.train.get_global_step(), self._loss])
 
-    def after_run(self, run_context, run_values):
+    def after_run(
+        self,
+        run_context: tf.estimator.SessionRunContext,
+        run_values: tf.compat.v1.train.SessionRunValues,
+    ) -> None:
         del run_context
         step, loss = run_values.results
         if self._last_step is None:
@@ -59,7 +65,10 @@ class ProgressHook(tf.estimator.SessionRunHook):
     def _line(self, step: int, loss: float, steps_per_sec: Optional[float]) -> str:
         parts = ["step %d" % step]
         if self._total_steps:
-            parts[0] += "/%d (%d %%)" % (self._total_steps, min(100, 100 * step // self._total_steps))
+            parts[0] += "/%d (%d %%)" % (
+                self._total_steps,
+                min(100, 100 * step // self._total_steps),
+            )
         if steps_per_sec:
             parts.append("%s samples/s" % format(int(steps_per_sec * self._batch_size), ","))
         parts.append("loss %.4f" % loss)
@@ -86,7 +95,7 @@ class FinalCheckpointHook(tf.estimator.CheckpointSaverHook):
         num_workers: int,
         deadline_secs: float,
         report: Callable[[str], None],
-        **kwargs
+        **kwargs: Any,
     ) -> None:
         super(FinalCheckpointHook, self).__init__(**kwargs)
         self._job = job
@@ -103,7 +112,10 @@ class FinalCheckpointHook(tf.estimator.CheckpointSaverHook):
         ):
             self._report(
                 "worker(s) %s did not end within %d s; saving without their last updates"
-                % (", ".join(map(str, self._job.missing_workers(self._num_workers))), self._deadline_secs)
+                % (
+                    ", ".join(map(str, self._job.missing_workers(self._num_workers))),
+                    self._deadline_secs,
+                )
             )
         super(FinalCheckpointHook, self).end(session)
 

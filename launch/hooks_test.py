@@ -28,7 +28,9 @@ def test_progress_shows_rate_share_and_time_left():
     _train([hooks.ProgressHook(100, 10, 20, lines.append, FakeClock())], 21)
     assert len(lines) == 3
     assert "samples/s" not in lines[0]
-    assert lines[1].endswith("1,000 samples/s  loss 0.5000  ETA 0:01") or lines[1].endswith("ETA 0:00")
+    assert lines[1].endswith("1,000 samples/s  loss 0.5000  ETA 0:01") or lines[1].endswith(
+        "ETA 0:00"
+    )
     assert lines[1].startswith("step 1")
     assert "/20 (" in lines[1]
 
@@ -58,7 +60,12 @@ def test_final_checkpoint_waits_for_workers_and_says_so(tmp_path):
 def test_final_checkpoint_is_saved_without_a_worker_that_never_ends(tmp_path):
     lines = []
     hook = hooks.FinalCheckpointHook(
-        job.Job(str(tmp_path), "a"), 2, 0.0, lines.append, checkpoint_dir=str(tmp_path), save_steps=1000
+        job.Job(str(tmp_path), "a"),
+        2,
+        0.0,
+        lines.append,
+        checkpoint_dir=str(tmp_path),
+        save_steps=1000,
     )
     _train([hook], 2)
     assert "worker(s) 1 did not end within 0 s" in lines[-1]

@@ -103,7 +103,9 @@ class FinishWatch:
         return step
 
 
-def wait_for(condition: Callable[[], bool], deadline_secs: float, clock: Callable[[], float] = time.monotonic) -> bool:
+def wait_for(
+    condition: Callable[[], bool], deadline_secs: float, clock: Callable[[], float] = time.monotonic
+) -> bool:
     """Polls until `condition` holds (True) or `deadline_secs` have passed (False)."""
     end = clock() + deadline_secs
     while not condition():

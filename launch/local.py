@@ -9,15 +9,14 @@ import json
 import os
 import shlex
 import signal
-import socket
 import sys
 import tempfile
 import time
 import uuid
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from data_pipeline import command_line, errors, generated_file
-from launch import options, predict_request, processes
+from launch import local_cluster, options, predict_request, processes
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -33,27 +32,32 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         return _run(flags)
     except errors.InputError as e:
-        _say("local: error: %s" % e, sys.stderr)
+        _complain("error: %s" % e)
         return 2
     except processes.ProcessError as e:
-        _say("local: error: %s" % e, sys.stderr)
+        _complain("error: %s" % e)
         return 1
     except KeyboardInterrupt:
-        _say("local: interrupted; every process was stopped", sys.stderr)
+        _complain("interrupted; every process was stopped")
         return 130
 
 
 def _run(flags: argparse.Namespace) -> int:
     started = time.monotonic()
     if bool(flags.train_file) != bool(flags.eval_file):
-        raise errors.InputError("expected both --train_file and --eval_file, or neither for generated data")
-    work_dir = os.path.abspath(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
+        raise errors.InputError(
+            "expected both --train_file and --eval_file, or neither for generated data"
+        )
+    work_dir = (
+        os.path.abspath(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
+    )
     logs = os.path.join(work_dir, "logs")
     try:
         os.makedirs(logs, exist_ok=True)
     except OSError as e:
         raise errors.InputError(
-            "--work_dir: expected a folder this user may write, got %s (%s)" % (work_dir, e.strerror)
+            "--work_dir: expected a folder this user may write, got %s (%s)"
+            % (work_dir, e.strerror)
         ) from e
     best_auc = None
     if not flags.train_file:
@@ -82,56 +86,23 @@ def _generate(work_dir: str, rows: int, seed: int) -> Tuple[str, str, float]:
 
 
 def _train(flags: argparse.Namespace, model_dir: str, export_dir: str, logs: str) -> None:
-    ports = _free_ports(flags.num_ps + flags.num_workers)
-    addresses = ["127.0.0.1:%d" % port for port in ports]
-    cluster = {"ps": addresses[: flags.num_ps], "worker": addresses[flags.num_ps :]}
-    task_flags = _task_flags(flags, model_dir, export_dir, uuid.uuid4().hex)
-    tasks = [_Task("ps", "ps", i, _name("ps", i, flags.num_ps)) for i in range(flags.num_ps)]
-    tasks.append(_Task("worker", "worker", 0, "chief"))
-    tasks += [_Task("worker", "worker", i, "worker %d" % i) for i in range(1, flags.num_workers)]
-    tasks.append(_Task("evaluator", "worker", 0, "evaluator"))
     _say(
         "training: %d ps, %d worker(s), 1 evaluator; logs in %s"
         % (flags.num_ps, flags.num_workers, logs)
     )
-    running = []  # type: List[processes.Process]
-    try:
-        for task in tasks:
-            running.append(_start(task, cluster, task_flags, logs))
-        servers, others = running[: flags.num_ps], running[flags.num_ps :]
-        processes.wait_all(others, servers, float("inf"))
-        processes.wait_all(servers, [], 30.0)
-    finally:
-        for process in running:
-            process.stop()
-
-
-class _Task(NamedTuple):
-    program: str
-    role: str
-    index: int
-    name: str
-
-
-def _start(
-    task: _Task, cluster: Dict[str, List[str]], task_flags: List[str], logs: str
-) -> processes.Process:
-    tf_config = {
-        "cluster": cluster,
-        "task": {"type": task.role, "index": task.index},
-        "environment": "cloud",
-    }
-    return processes.Process(
-        task.name,
-        [os.path.join(_ROOT, "launch", task.program)] + task_flags,
-        dict(os.environ, TF_CONFIG=json.dumps(tf_config)),
-        os.path.join(logs, task.name.replace(" ", "_") + ".log"),
+    with local_cluster.running(
+        os.path.join(_ROOT, "launch"),
+        flags.num_ps,
+        flags.num_workers,
+        _task_flags(flags, model_dir, export_dir, uuid.uuid4().hex),
+        logs,
         _say,
-    )
+    ) as cluster:
+        cluster.wait(float("inf"))
 
 
 def _serve_and_ask(saved_model: str, eval_file: str, logs: str) -> List[Tuple[str, float]]:
-    """Starts the server, asks for the first rows of the eval file, stops it: (label, probability)."""
+    """Starts the server, asks for the eval file's first rows: (label, probability) of each."""
     port_file = os.path.join(logs, "port")
     command = [
         os.path.join(_ROOT, "serving", "server"),
@@ -169,7 +140,9 @@ def _summary(
     with open(os.path.join(model_dir, "evaluations.jsonl"), encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines]
     record = max(records, key=lambda r: r["auc"])
-    quality = "eval AUC {auc:.4f}, log loss {log_loss:.4f}, calibration {calibration:.3f}".format(**record)
+    quality = "eval AUC {auc:.4f}, log loss {log_loss:.4f}, calibration {calibration:.3f}".format(
+        **record
+    )
     if best_auc is not None:
         quality += " (the generator's own probabilities reach AUC %.4f)" % best_auc
     _say("")
@@ -186,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="local",
         description="Trains, exports, serves and asks for a prediction, on this machine.",
-        epilog="Without files it generates Criteo-like rows. Example: ./bazelw run //launch:local --"
-        " --train_file=/data/train.tsv --eval_file=/data/eval.tsv --epochs=2",
+        epilog="Without files it generates Criteo-like rows. Example: ./bazelw run //launch:local "
+        "-- --train_file=/data/train.tsv --eval_file=/data/eval.tsv --epochs=2",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--train_file", help="Criteo TSV: a file, a quoted glob, or a folder")
@@ -195,7 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=_rows, default=400000, help="generated training rows")
     parser.add_argument("--work_dir", help="gets everything (default: a new temporary folder)")
     parser.add_argument("--num_ps", type=_positive, default=1, help="parameter servers")
-    parser.add_argument("--num_workers", type=_positive, default=1, help="workers, the chief included")
+    parser.add_argument(
+        "--num_workers", type=_positive, default=1, help="workers, the chief included"
+    )
     options.add_training_flags(parser)
     options.add_model_flags(parser)
     # A laptop's data: smaller steps learn more from it, and there is something to watch.
@@ -212,18 +187,6 @@ def _task_flags(
     return ["--%s=%s" % item for item in sorted(passed.items())]
 
 
-def _free_ports(count: int) -> List[int]:
-    """Ports free at this moment: TF tasks must know all addresses before any of them starts."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
-
-
 def _rows(text: str) -> int:
     value = int(text)
     if value < 1000:
@@ -238,16 +201,16 @@ def _positive(text: str) -> int:
     return value
 
 
-def _name(role: str, index: int, count: int) -> str:
-    return role if count == 1 else "%s %d" % (role, index)
-
-
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say(line: str, stream: object = None) -> None:
-    print(line, file=stream or sys.stdout, flush=True)
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _complain(line: str) -> None:
+    print("local: " + line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

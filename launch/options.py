@@ -81,9 +81,11 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         "--missing_integers",
         choices=("own", "zero"),
         default=defaults.missing_integers,
-        help="a missing integer is a value of its own, or 0 for clients that cannot tell them apart",
+        help="a missing integer is a value of its own, or 0 for clients that cannot tell",
     )
-    group.add_argument("--seed", type=int, default=defaults.seed, help="of initialisation and order")
+    group.add_argument(
+        "--seed", type=int, default=defaults.seed, help="of initialisation and order"
+    )
 
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +111,9 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--eval_file", required=True, help=data)
     parser.add_argument("--model_dir", required=True, help="checkpoints; shared by all tasks")
     parser.add_argument("--export_dir", help="gets saved_model/<timestamp> (MODEL_DIR/export)")
-    parser.add_argument("--job_id", default="", help="tells runs on one cluster apart (from TF_CONFIG)")
+    parser.add_argument(
+        "--job_id", default="", help="tells runs on one cluster apart (from TF_CONFIG)"
+    )
     parser.add_argument(
         "--deadline_secs", type=float, default=600.0, help="how long to wait for other tasks"
     )

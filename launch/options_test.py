@@ -32,7 +32,9 @@ def test_defaults(data, tmp_path):
 
 
 def test_model_flags_reach_the_model(data, tmp_path):
-    model = _parse(data, tmp_path, "--hidden=8,4", "--table_rows=100", "--missing_integers=zero").model
+    model = _parse(
+        data, tmp_path, "--hidden=8,4", "--table_rows=100", "--missing_integers=zero"
+    ).model
     assert (model.hidden, model.table_rows, model.missing_integers) == ((8, 4), 100, "zero")
 
 
@@ -79,7 +81,9 @@ def test_refuses_a_file_that_is_not_criteo(data, tmp_path):
 
 
 def test_refuses_a_model_dir_that_is_a_file(data, tmp_path):
-    with pytest.raises(errors.InputError, match="--model_dir: expected a folder this user may write"):
+    with pytest.raises(
+        errors.InputError, match="--model_dir: expected a folder this user may write"
+    ):
         _parse(data, tmp_path, model_dir=data)
 
 

@@ -2,9 +2,8 @@
 
 from typing import Callable
 
-from launch import cluster
+from launch import cluster, task_config
 from launch import job as job_lib
-from launch import task_config
 
 
 def run(task: task_config.TaskConfig, job: job_lib.Job, report: Callable[[str], None]) -> None:

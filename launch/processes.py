@@ -74,7 +74,7 @@ class Process:
             )
 
     def stop(self) -> int:
-        """Asks the program and its children to end, kills what remains, and returns the exit code."""
+        """Asks the program and its children to end, kills what remains; returns the exit code."""
         for sig in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, sig)
@@ -93,13 +93,16 @@ class Process:
             return "".join(collections.deque(lines, count)).rstrip()
 
     def _relay(self, report: Callable[[str], None]) -> None:
+        assert self._process.stdout is not None  # piped above
         with self._process.stdout as lines:
             for line in lines:
                 self._log.write(line)
                 report("%-9s | %s" % (self.name, line.decode("utf-8", "replace").rstrip("\n")))
 
 
-def wait_all(must_end: Sequence[Process], must_live: Sequence[Process], deadline_secs: float) -> None:
+def wait_all(
+    must_end: Sequence[Process], must_live: Sequence[Process], deadline_secs: float
+) -> None:
     """Returns when all of `must_end` have ended with 0.
 
     Raises:
@@ -139,7 +142,8 @@ def wait_for_file(path: str, process: Process, deadline_secs: float) -> str:
             )
         if time.monotonic() > end:
             raise ProcessError(
-                "%s was not ready within %d s\n%s" % (process.name, deadline_secs, process.last_lines())
+                "%s was not ready within %d s\n%s"
+                % (process.name, deadline_secs, process.last_lines())
             )
         time.sleep(0.05)
     with open(path, encoding="utf-8") as text:

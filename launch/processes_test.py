@@ -42,7 +42,10 @@ def test_wait_names_the_process_that_overstays(start):
 
 def test_stop_kills_a_process_that_ignores_sigterm(start, monkeypatch):
     monkeypatch.setattr(processes, "STOP_SECS", 0.2)
-    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+    code = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('up', flush=True); signal.pause()"
+    )
     process = start(code)
     assert _until(lambda: process.lines)
     assert process.stop() == -signal.SIGKILL
@@ -64,7 +67,9 @@ def test_stop_reaches_grandchildren(start):
 def test_wait_all_fails_at_once_when_one_fails(start):
     failing = start("import sys; sys.stderr.write('the reason\\n'); sys.exit(3)", "failing")
     endless = start("import signal; signal.pause()", "endless")
-    with pytest.raises(processes.ProcessError, match="(?s)failing ended with exit code 3.*the reason"):
+    with pytest.raises(
+        processes.ProcessError, match="(?s)failing ended with exit code 3.*the reason"
+    ):
         processes.wait_all([failing, endless], [], deadline_secs=60)
 
 
@@ -94,7 +99,9 @@ def test_wait_for_file_returns_its_text(start, tmp_path):
 
 def test_wait_for_file_fails_when_the_process_ends_first(start, tmp_path):
     process = start("import sys; sys.exit('no such model')")
-    with pytest.raises(processes.ProcessError, match="(?s)exit code 1 before it was ready.*no such model"):
+    with pytest.raises(
+        processes.ProcessError, match="(?s)exit code 1 before it was ready.*no such model"
+    ):
         processes.wait_for_file(str(tmp_path / "port"), process, 30)
 
 

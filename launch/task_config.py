@@ -23,7 +23,7 @@ LOCAL_CLUSTER = {CHIEF: ["127.0.0.1:2223"], PS: ["127.0.0.1:2222"]}
 
 class _Task(NamedTuple):
     role: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, of no use here
     cluster: Dict[str, List[str]]
 
 
@@ -46,7 +46,9 @@ class TaskConfig(_Task):
         try:
             value = json.loads(text)
         except ValueError as e:
-            raise errors.InputError("TF_CONFIG: expected JSON, got %s (%s)" % (_shown(text), e)) from e
+            raise errors.InputError(
+                "TF_CONFIG: expected JSON, got %s (%s)" % (_shown(text), e)
+            ) from e
         cluster = _checked_cluster(_member(value, "cluster", dict, "TF_CONFIG"))
         task = _member(value, "task", dict, "TF_CONFIG")
         role = _member(task, "type", str, "TF_CONFIG task")
@@ -57,12 +59,14 @@ class TaskConfig(_Task):
             )
         if role not in (CHIEF, WORKER, PS, EVALUATOR):
             raise errors.InputError(
-                "TF_CONFIG task type: expected ps, worker, chief or evaluator, got %s" % _shown(role)
+                "TF_CONFIG task type: expected ps, worker, chief or evaluator, got %s"
+                % _shown(role)
             )
         size = len(cluster.get(role, ()))
         if role != EVALUATOR and index >= size:
             raise errors.InputError(
-                "TF_CONFIG task index %d: the cluster has %d task(s) of type %r" % (index, size, role)
+                "TF_CONFIG task index %d: the cluster has %d task(s) of type %r"
+                % (index, size, role)
             )
         return cls(*_with_chief(role, index, cluster))
 
@@ -110,12 +114,14 @@ def _checked_cluster(cluster: Dict[str, Any]) -> Dict[str, List[str]]:
     if unknown:
         # An evaluator listed in the cluster would make every other task wait for it.
         raise errors.InputError(
-            "TF_CONFIG cluster: expected the jobs ps, worker and chief, got also %s" % ", ".join(unknown)
+            "TF_CONFIG cluster: expected the jobs ps, worker and chief, got also %s"
+            % ", ".join(unknown)
         )
     for job, addresses in cluster.items():
         if not isinstance(addresses, list) or not all(_is_address(a) for a in addresses):
             raise errors.InputError(
-                'TF_CONFIG cluster %r: expected a list of "host:port", got %s' % (job, _shown(addresses))
+                'TF_CONFIG cluster %r: expected a list of "host:port", got %s'
+                % (job, _shown(addresses))
             )
     for job in (PS, WORKER):
         if not cluster.get(job) and not (job == WORKER and cluster.get(CHIEF)):
@@ -143,7 +149,7 @@ def _member(value: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(member, kind):
         raise errors.InputError(
             "%s: expected %r with a %s, got %s"
-            % (where, key, {dict: "JSON object", str: "string"}[kind], _shown(value))
+            % (where, key, "JSON object" if kind is dict else "string", _shown(value))
         )
     return member
 

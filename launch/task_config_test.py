@@ -105,7 +105,9 @@ def test_refuses_malformed_text(text, message):
         pytest.param(TIONE, "ps", "0", "expected an integer from 0, got '0'", id="text"),
         pytest.param(TIONE, "master", 0, "expected ps, worker, chief or evaluator", id="type"),
         pytest.param({"ps": "p:1", "worker": ["w:1"]}, "ps", 0, 'list of "host:port"', id="list"),
-        pytest.param({"ps": ["p"], "worker": ["w:1"]}, "ps", 0, 'list of "host:port"', id="no_port"),
+        pytest.param(
+            {"ps": ["p"], "worker": ["w:1"]}, "ps", 0, 'list of "host:port"', id="no_port"
+        ),
         pytest.param(
             {"ps": ["p:0"], "worker": ["w:1"]}, "ps", 0, 'list of "host:port"', id="port_0"
         ),
@@ -131,8 +133,12 @@ def test_any_text_is_parsed_or_refused(text):
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda leaf: st.lists(leaf, max_size=3)
-        | st.dictionaries(st.sampled_from(["cluster", "task", "ps", "worker", "type", "index"]), leaf),
+        lambda leaf: (
+            st.lists(leaf, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["cluster", "task", "ps", "worker", "type", "index"]), leaf
+            )
+        ),
     )
 )
 def test_any_json_is_parsed_or_refused(value):

@@ -9,10 +9,9 @@ import sys
 from typing import Callable, List, Optional, Tuple
 
 from data_pipeline import command_line, errors
-from launch import cluster
+from launch import cluster, task_config
 from launch import job as job_lib
 from launch import options as options_lib
-from launch import task_config
 
 Report = Callable[[str], None]
 Body = Callable[[task_config.TaskConfig, options_lib.TrainOptions, job_lib.Job, Report], None]
@@ -43,7 +42,9 @@ def main(
         options = options_lib.parse(argv, prog, description)
         text = os.environ.get("TF_CONFIG")
         task = (
-            task_config.TaskConfig.from_json(text) if text else task_config.TaskConfig.local(roles[0])
+            task_config.TaskConfig.from_json(text)
+            if text
+            else task_config.TaskConfig.local(roles[0])
         )
         if task.role not in roles:
             raise errors.InputError(

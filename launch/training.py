@@ -6,10 +6,9 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from data_pipeline import inputs, text_files
-from launch import cluster, hooks
+from launch import cluster, hooks, task_config
 from launch import job as job_lib
 from launch import options as options_lib
-from launch import task_config
 from model import estimator as estimator_lib
 
 

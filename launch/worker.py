@@ -4,9 +4,8 @@ import os
 import sys
 from typing import List, Optional
 
-from launch import evaluation
+from launch import evaluation, options, task_config, task_main, training
 from launch import job as job_lib
-from launch import options, task_config, task_main, training
 
 
 def main(argv: Optional[List[str]] = None, cuda_visible_devices: str = "") -> int:

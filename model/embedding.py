@@ -1,6 +1,6 @@
 """The fused embedding table: one row holds an id's embedding and its first-order weight."""
 
-from typing import Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -81,7 +81,9 @@ class _PartitionSeededUniform(tf.compat.v1.initializers.random_uniform):
     def __init__(self, seed: int) -> None:
         super().__init__(-INITIAL_RANGE, INITIAL_RANGE, seed)
 
-    def __call__(self, shape, dtype=None, partition_info=None):
+    def __call__(
+        self, shape: Sequence[int], dtype: Optional[tf.DType] = None, partition_info: Any = None
+    ) -> tf.Tensor:
         first_row = partition_info.var_offset[0] if partition_info else 0
         return tf.random.stateless_uniform(
             shape, [self.seed, first_row], self.minval, self.maxval, dtype or self.dtype

@@ -33,5 +33,7 @@ def minimize(loss: tf.Tensor, learning_rate: float) -> tf.Operation:
 class _UniqueIndicesAdagrad(tf.compat.v1.train.AdagradOptimizer):
     """Adagrad that trusts indices to be unique; its base would look for duplicates once more."""
 
-    def _apply_sparse_duplicate_indices(self, grad, var):
+    def _apply_sparse_duplicate_indices(
+        self, grad: tf.IndexedSlices, var: tf.Variable
+    ) -> tf.Operation:
         return self._apply_sparse(grad, var)

@@ -349,7 +349,7 @@ def test_auc_by_hand():
 
 
 def test_columns_and_limits_are_those_of_the_schema():
-    assert model_service.FIELD_NAMES == tuple(schema.FIELD_NAMES)
+    assert tuple(schema.FIELD_NAMES) == model_service.FIELD_NAMES
     assert model_service.NUM_DENSE == schema.NUM_DENSE
     limits = (model_service.INT32_MIN, model_service.INT32_MAX, model_service.UINT32_MAX)
     assert limits == (schema.INT32_MIN, schema.INT32_MAX, schema.UINT32_MAX)

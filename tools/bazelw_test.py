@@ -92,7 +92,9 @@ def test_another_version_is_passed_over(repository, path, tmp_path):
     "env, message",
     [
         pytest.param({}, "Bazel 4.2.3 not found: install bazelisk", id="no_bazel"),
-        pytest.param({"BAZEL": "/bin/false"}, "BAZEL=/bin/false is not Bazel 4.2.3", id="bad_bazel"),
+        pytest.param(
+            {"BAZEL": "/bin/false"}, "BAZEL=/bin/false is not Bazel 4.2.3", id="bad_bazel"
+        ),
     ],
 )
 def test_no_bazel_is_one_line(repository, path, env, message):

@@ -13,10 +13,11 @@ import py_compile
 import shutil
 import subprocess
 import sys
-from typing import Dict, List, Optional
+from typing import Any, List, Optional
 
 
 def main(argv: Optional[List[str]] = None) -> int:
+    """Returns 0; ends the process with pip's last words where nothing could be installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requirements", required=True, help="file of NAME==VERSION --hash=...")
     parser.add_argument("--build_requirements", required=True, help="what builds an sdist, hashed")
@@ -45,12 +46,12 @@ class _Pip:
     """Runs the interpreter's pip, or the bundled one of ensurepip where there is none (uv)."""
 
     def __init__(self) -> None:
-        self._path = []  # type: List[str]
+        self.path: List[str] = []
         if subprocess.call([sys.executable, "-c", "import pip"], stderr=subprocess.DEVNULL):
             import ensurepip
 
             bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled", "*.whl")
-            self._path = glob.glob(bundled)
+            self.path = glob.glob(bundled)
 
     def install(self, requirement: str, target: str, *flags: str, path: str = "") -> str:
         """Returns an empty string, or pip's last words."""
@@ -69,12 +70,16 @@ class _Pip:
             sys.exit("no wheel: %s\nno build from source either: %s" % (why, error))
 
     def _run(self, command: List[str], path: str) -> str:
-        env = dict(os.environ)  # type: Dict[str, str]
-        env["PYTHONPATH"] = os.pathsep.join([p for p in [path] + self._path if p])
+        env = dict(os.environ)
+        env["PYTHONPATH"] = os.pathsep.join([p for p in [path] + self.path if p])
         # Compiled parts of an sdist must not depend on when they were built.
         env.setdefault("SOURCE_DATE_EPOCH", "315532800")
         process = subprocess.run(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+            command,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
         )
         return process.stdout[-4000:] if process.returncode else ""
 
@@ -104,7 +109,7 @@ def _compile(target: str) -> None:
 
 
 def _needs(target: str) -> List[str]:
-    """Reads Requires-Dist of the one installed distribution, for this interpreter, without extras."""
+    """Reads Requires-Dist of the one installed distribution, without extras."""
     (metadata,) = glob.glob(os.path.join(target, "*.dist-info", "METADATA")) or glob.glob(
         os.path.join(target, "*.egg-info", "PKG-INFO")
     )
@@ -119,12 +124,12 @@ def _needs(target: str) -> List[str]:
     return sorted(names)
 
 
-def _packaging_requirements():
+def _packaging_requirements() -> Any:
     """The packaging library that pip carries: markers have one right evaluator."""
     try:
         from pip._vendor.packaging import requirements
     except ImportError:
-        sys.path[:0] = _Pip()._path
+        sys.path[:0] = _Pip().path
         from pip._vendor.packaging import requirements
     return requirements
 

@@ -7,7 +7,9 @@ from packaging import requirements
 
 from third_party.python import update_locks
 
-LOCKS = [pytest.param(folder, stem, id=folder + "/" + stem) for folder, stem, _ in update_locks.LOCKS]
+LOCKS = [
+    pytest.param(folder, stem, id=folder + "/" + stem) for folder, stem, _ in update_locks.LOCKS
+]
 
 
 def _read(folder, name):
@@ -17,7 +19,9 @@ def _read(folder, name):
 
 def _pins(lock):
     """{normalized name: (version, [hashes])} of a lock's text."""
-    logical = [line for line in lock.replace("\\\n", " ").splitlines() if line and line[0] not in "# "]
+    logical = [
+        line for line in lock.replace("\\\n", " ").splitlines() if line and line[0] not in "# "
+    ]
     pins = {}
     for line in logical:
         pin, *hashes = line.split()
@@ -34,7 +38,8 @@ def _normalize(name):
 def test_lock_was_made_from_its_source(folder, stem):
     lock = _read(folder, stem + "_lock.txt")
     assert lock.startswith(update_locks.header("%s/%s.in" % (folder, stem))), (
-        "%s/%s_lock.txt is stale: run ./bazelw run //third_party/python:update_locks" % (folder, stem)
+        "%s/%s_lock.txt is stale: run ./bazelw run //third_party/python:update_locks"
+        % (folder, stem)
     )
 
 
@@ -58,4 +63,7 @@ def test_lock_satisfies_its_source(folder, stem):
 
 @pytest.mark.parametrize("folder, stem", LOCKS)
 def test_lock_names_no_index(folder, stem):
-    assert re.search(r"https?://|--(extra-)?index-url|--find-links", _read(folder, stem + "_lock.txt")) is None
+    assert (
+        re.search(r"https?://|--(extra-)?index-url|--find-links", _read(folder, stem + "_lock.txt"))
+        is None
+    )

@@ -1,7 +1,7 @@
 """Writes the lock of each requirements file anew: `./bazelw run //third_party/python:update_locks`.
 
-Every lock starts with the sha256 of the .in file it was made from, which //third_party/python:locks_test
-compares. Names no index: pip's own configuration does.
+Every lock starts with the sha256 of the .in file it was made from, which
+//third_party/python:locks_test compares. Names no index: pip's own configuration does.
 """
 
 import argparse
@@ -23,8 +23,11 @@ LOCKS = (
 
 
 def main(argv: Optional[List[str]] = None) -> int:
+    """Returns 0; raises where a lock could not be resolved, which then stays as it was."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--upgrade", action="store_true", help="newest versions, not the locked ones")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="newest versions, not the locked ones"
+    )
     parser.add_argument(
         "--root",
         default=os.environ.get("BUILD_WORKSPACE_DIRECTORY"),
@@ -61,7 +64,7 @@ def update(folder: str, stem: str, alone: str, upgrade: bool) -> None:
 
 
 def _compile(scratch: str, requirements: List[str], old: str) -> List[str]:
-    """The resolved pins with all their hashes, one (folded) line each; `old` pins are kept where they fit."""
+    """The resolved pins with all hashes, one folded line each; `old` pins are kept if they fit."""
     source = os.path.join(scratch, "requirements.in")
     lock = os.path.join(scratch, "lock.txt")
     for path, content in ((source, "\n".join(requirements)), (lock, old)):
@@ -81,7 +84,17 @@ def _compile(scratch: str, requirements: List[str], old: str) -> List[str]:
 def _pin_alone(scratch: str, pin: str) -> str:
     """The pin with the sha256 of its one file, whatever its metadata asks for."""
     target = os.path.join(scratch, "alone")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", target, pin]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        target,
+        pin,
+    ]
     subprocess.run(command, check=True, env=_env())
     (name,) = os.listdir(target)
     with open(os.path.join(target, name), "rb") as archive:
@@ -106,10 +119,13 @@ def header(source: str) -> str:
     with open(source, "rb") as text:
         digest = hashlib.sha256(text.read()).hexdigest()
     name = os.path.basename(source)
-    return "# Made from %s by //third_party/python:update_locks; do not edit.\n# %s sha256: %s\n" % (
-        name,
-        name,
-        digest,
+    return (
+        "# Made from %s by //third_party/python:update_locks; do not edit.\n# %s sha256: %s\n"
+        % (
+            name,
+            name,
+            digest,
+        )
     )
 
 

@@ -38,7 +38,7 @@ def _adopt_orphans() -> None:
 
 
 def _children() -> List[Tuple[int, str]]:
-    """Pid and command line of each running child; those that ended but were not awaited do not count."""
+    """Pid and command line of each running child; ended ones that nobody awaited do not count."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

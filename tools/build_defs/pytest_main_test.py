@@ -14,7 +14,9 @@ def _run(tmp_path, source, **env):
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), TEST_TMPDIR=str(tmp_path))
     environment.pop("TESTBRIDGE_TEST_ONLY", None)
     environment.update(env)
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
 
 
 def test_passing_test_gives_zero(tmp_path):

@@ -23,8 +23,8 @@ LAYERS = {
 # Macros and pins serve one another.
 _FOUNDATION = ("third_party", "tools")
 
-# The code package takes launch's mains as files; it imports nothing of them.
-_UPWARD_FILES = {("kerberos_pkg", "//launch:runtime_srcs")}
+# Rules that copy their `srcs` as files and import nothing of them.
+_COPIES_SRCS = ("code_package",)
 
 # Compares two output bases, so it runs whole builds.
 _LARGE_TESTS = ("//e2e:reproducible_test",)
@@ -42,9 +42,10 @@ def upward_dependencies(targets: Iterable[build_files.Target]) -> List[str]:
         if top and top not in LAYERS:
             found.append("%s: folder %s has no place in architecture.LAYERS" % (target.label, top))
             continue
+        copied = target.labels("srcs") if target.kind in _COPIES_SRCS else []
         for label in target.dependencies():
             other = label[2:].split(":")[0].split("/")[0] if label.startswith("//") else ""
-            if other in ("", top) or (top, label) in _UPWARD_FILES:
+            if other in ("", top) or label in copied:
                 continue
             if top in _FOUNDATION and other in _FOUNDATION:
                 continue
@@ -111,7 +112,8 @@ def unowned_python_files(targets: Iterable[build_files.Target], paths: Iterable[
         if target.kind in _PYTHON_RULES
         for label in target.labels("srcs")
     }
-    return ["%s: in no target; add a py_library or pytest_test" % p for p in paths if p not in owned]
+    advice = "%s: in no target; add a py_library or pytest_test"
+    return [advice % path for path in paths if path not in owned]
 
 
 def crowded_libraries(targets: Iterable[build_files.Target]) -> List[str]:

@@ -17,11 +17,17 @@ def _target(label, kind="py_library", **attributes):
         pytest.param("//e2e:t", ["//launch:ps", "//third_party/krb5:kdc"], id="from_the_top"),
         pytest.param("//model:fm", ["@pip//:numpy", "//:WORKSPACE"], id="outside_and_root"),
         pytest.param("//third_party/tikit:t", ["//tools/build_defs:main.py"], id="foundation"),
-        pytest.param("//kerberos_pkg:code", ["//launch:runtime_srcs"], id="files_of_launch"),
     ],
 )
 def test_downward_dependencies_pass(label, deps):
     assert architecture.upward_dependencies([_target(label, deps=deps)]) == []
+
+
+def test_code_package_may_copy_upward_and_nothing_else():
+    copies = _target("//kerberos_pkg:code", "code_package", srcs=["//launch:ps_lib"])
+    imports = _target("//kerberos_pkg:code", "code_package", data=["//launch:ps_lib"])
+    assert architecture.upward_dependencies([copies]) == []
+    assert len(architecture.upward_dependencies([imports])) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Evaluates the workspace's BUILD files: which targets there are, with their attributes.
 
-Starlark is close enough to Python that a BUILD file and our own macros run as they are, with Bazel's
-functions replaced by ones that write down what they were given. Anything unknown is a NameError, so
-a check never passes because something was not understood.
+Starlark is close enough to Python that a BUILD file and our own macros run as they are, with
+Bazel's functions replaced by ones that write down what they were given. Anything unknown is a
+NameError, so a check never passes because something was not understood.
 
 genquery, Bazel's own query as a target, was the alternative. It loads whatever its scope reaches,
 thus every wheel named anywhere, the 412 MB GPU wheel too, on each `bazel test //...`; and its scope

@@ -58,7 +58,7 @@ def test_evaluate_names_our_own_rules(tmp_path):
     targets = _evaluate(
         tmp_path,
         {
-            "defs.bzl": "def _impl(ctx):\n    pass\n\nours = rule(_impl, attrs = {'a': attr.label()})\n",
+            "defs.bzl": "ours = rule(lambda ctx: None, attrs = {'a': attr.label()})\n",
             "BUILD": 'load(":defs.bzl", "ours")\nours(name = "x", a = "//b:c", note = "text")\n',
         },
     )
@@ -86,7 +86,12 @@ filegroup(name = "y", visibility = ["//c:__pkg__"])
 
 
 def test_select_counts_with_all_branches(tmp_path):
-    text = 'filegroup(name = "x", srcs = ["a"] + select({"//c:d": ["b"], "//conditions:default": ["c"]}))'
+    text = """
+filegroup(
+    name = "x",
+    srcs = ["a"] + select({"//c:d": ["b"], "//conditions:default": ["c"]}),
+)
+"""
     targets = _evaluate(tmp_path, {"BUILD": text})
     assert targets["//:x"].labels("srcs") == ["//:a", "//:b", "//:c"]
 

@@ -20,12 +20,14 @@ _TARGETS = build_files.evaluate(_ROOT)
     ],
 )
 def test_build_files_keep_the_rule(rule):
-    assert rule(_TARGETS) == []
+    violations = rule(_TARGETS)
+    assert not violations, "\n".join(violations)
 
 
 def test_every_python_file_is_in_a_target():
     paths = source_tree.files(_ROOT, "*.py")
-    assert architecture.unowned_python_files(_TARGETS, paths) == []
+    violations = architecture.unowned_python_files(_TARGETS, paths)
+    assert not violations, "\n".join(violations)
 
 
 def test_all_packages_were_evaluated():

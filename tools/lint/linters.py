@@ -7,8 +7,8 @@ import stat
 import sys
 from typing import List
 
-# The default set without native-py, since the in-tree rules_python is what exports the native rules,
-# and unnamed-macro, since macros for WORKSPACE declare repositories under fixed names.
+# The default set without native-py, since the in-tree rules_python is what exports the native
+# rules, and unnamed-macro, since macros for WORKSPACE declare repositories under fixed names.
 _BUILDIFIER_WARNINGS = "-native-py,-unnamed-macro"
 
 

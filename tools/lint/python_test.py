@@ -27,7 +27,13 @@ def test_mypy_finds_nothing_in_the_tree(tmp_path):
     assert _run(linters.mypy(_ROOT, str(tmp_path), typed), _ROOT) == 0
 
 
-_CLEAN = '"""A module."""\n\n\ndef twice(number: int) -> int:\n    """Returns 2 * number."""\n    return 2 * number\n'
+_CLEAN = '''"""A module."""
+
+
+def twice(number: int) -> int:
+    """Returns 2 * number."""
+    return 2 * number
+'''
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,6 @@ def test_planted_violation_is_found(tool, old, new, tmp_path):
         "mypy": lambda paths: linters.mypy(_ROOT, str(tmp_path), paths),
     }
     for text, is_clean in ((_CLEAN, True), (_CLEAN.replace(old, new), False)):
-        assert is_clean == (text == _CLEAN)
         (tmp_path / "planted.py").write_text(text)
         code = _run(commands[tool](["planted.py"]), str(tmp_path))
         assert (code == 0) == is_clean

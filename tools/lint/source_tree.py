@@ -1,9 +1,10 @@
 """The workspace's own files, as they stand on disk.
 
-Checks of the whole tree cannot list their inputs: a new file in a new folder would be in no list, and
-exactly that file must be checked. A glob stops at the next BUILD file, and an input that stands for a
-folder is compared by the folder's date only. So these tests read the real workspace, found through
-one checked-in file, and carry the tag "external", with which Bazel never reuses their last result.
+Checks of the whole tree cannot list their inputs: a new file in a new folder would be in no list,
+and exactly that file must be checked. A glob stops at the next BUILD file, and an input that stands
+for a folder is compared by the folder's date only. So these tests read the real workspace, found
+through one checked-in file, and carry the tag "external", with which Bazel never reuses their last
+result.
 """
 
 import fnmatch
