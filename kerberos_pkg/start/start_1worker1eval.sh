@@ -25,7 +25,9 @@ wait "$worker"
 worker_status=$?
 # No model will come from a failed worker, so nobody may wait for it. An evaluator that fails does
 # not end hours of training: the job ends with its code, and when started again evaluates the rest.
-[ "$worker_status" -eq 0 ] || kill "$evaluator" 2>/dev/null
+# KILL, since a child that is not yet past its exec loses a TERM to this shell's trap; what the
+# evaluator publishes, it publishes by renaming.
+[ "$worker_status" -eq 0 ] || kill -KILL "$evaluator" 2>/dev/null
 wait "$evaluator"
 evaluator_status=$?
 
