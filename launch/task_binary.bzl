@@ -14,7 +14,10 @@ def task_binary(name, deps):
         name = name + "_lib",
         srcs = [name + ".py"],
         # The code package takes the main and what it imports, as files.
-        visibility = ["//kerberos_pkg:__pkg__"],
+        visibility = [
+            "//kerberos_pkg:__pkg__",
+            "//tools/lint:__pkg__",
+        ],
         deps = deps,
     )
     py_binary(

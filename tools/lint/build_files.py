@@ -181,6 +181,7 @@ class _Evaluator:
 
     def _run_bzl(self, path: str) -> Dict[str, Any]:
         names = {
+            "PyInfo": "PyInfo",  # providers are only named at the top level
             "attr": _Attr(),
             "depset": lambda *args, **kwargs: None,
             "fail": _fail,

@@ -38,6 +38,11 @@ def files(folder: str, *patterns: str) -> List[str]:
     )
 
 
+def typed_modules(folder: str) -> List[str]:
+    """Returns the modules of `folder` that mypy checks: all but tests."""
+    return [path for path in files(folder, "*.py") if not path.endswith("_test.py")]
+
+
 def ignored_by_bazel(folder: str) -> List[str]:
     """Returns the folders of .bazelignore: other repositories, kept in ours."""
     try:
