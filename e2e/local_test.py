@@ -86,4 +86,4 @@ def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, flags, message):
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
     assert re.search(message, last), result.stderr
-    assert not os.path.exists(str(tmp_path / "w" / "model" / "checkpoint"))
+    assert not os.path.exists(str(tmp_path / "w"))

@@ -14,7 +14,8 @@ class ProgressHook(tf.estimator.SessionRunHook):
     Args:
       batch_size: Rows a step.
       every_steps: Global steps between two lines.
-      total_steps: Global step of the end, None when unknown; an estimate is fine.
+      num_steps: Steps that the data gives, from where this run starts; an estimate is fine.
+      max_steps: Global step at which it ends at the latest, or None.
       report: Takes each finished line.
     """
 
@@ -22,13 +23,16 @@ class ProgressHook(tf.estimator.SessionRunHook):
         self,
         batch_size: int,
         every_steps: int,
-        total_steps: Optional[int],
+        num_steps: int,
+        max_steps: Optional[int],
         report: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._batch_size = batch_size
         self._every_steps = every_steps
-        self._total_steps = total_steps
+        self._num_steps = num_steps
+        self._max_steps = max_steps
+        self._last_planned_step = 0
         self._report = report
         self._clock = clock
         self._loss = None
@@ -55,6 +59,8 @@ class ProgressHook(tf.estimator.SessionRunHook):
         if self._last_step is None:
             # The first step also pays for placement and memory; the rate starts after it.
             self._last_step, self._last_time = step, self._clock()
+            end = step + self._num_steps
+            self._last_planned_step = min(end, self._max_steps) if self._max_steps else end
             self._report(self._line(step, loss, None))
         elif step - self._last_step >= self._every_steps:
             now = self._clock()
@@ -63,18 +69,13 @@ class ProgressHook(tf.estimator.SessionRunHook):
             self._last_step, self._last_time = step, now
 
     def _line(self, step: int, loss: float, steps_per_sec: Optional[float]) -> str:
-        parts = ["step %d" % step]
-        if self._total_steps:
-            parts[0] += "/%d (%d %%)" % (
-                self._total_steps,
-                min(100, 100 * step // self._total_steps),
-            )
+        end = self._last_planned_step
+        parts = ["step %d/%d (%d %%)" % (step, end, min(100, 100 * step // max(1, end)))]
         if steps_per_sec:
             parts.append("%s samples/s" % format(int(steps_per_sec * self._batch_size), ","))
         parts.append("loss %.4f" % loss)
-        if steps_per_sec and self._total_steps:
-            left = int(max(0, self._total_steps - step) / steps_per_sec)
-            parts.append("ETA %d:%02d" % divmod(left, 60))
+        if steps_per_sec:
+            parts.append("ETA %d:%02d" % divmod(int(max(0, end - step) / steps_per_sec), 60))
         return "  ".join(parts)
 
 

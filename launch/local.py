@@ -44,13 +44,32 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def _run(flags: argparse.Namespace) -> int:
     started = time.monotonic()
+    # All checks first: wrong input leaves nothing behind.
+    options.check_numbers(flags)
     if bool(flags.train_file) != bool(flags.eval_file):
         raise errors.InputError(
             "expected both --train_file and --eval_file, or neither for generated data"
         )
-    work_dir = (
-        os.path.abspath(flags.work_dir) if flags.work_dir else tempfile.mkdtemp(prefix="ctr-local-")
-    )
+    if flags.train_file:
+        options.criteo_files("--train_file", flags.train_file)
+        options.criteo_files("--eval_file", flags.eval_file)
+    work_dir, logs = _work_dir(flags.work_dir)
+    best_auc = None
+    if not flags.train_file:
+        flags.train_file, flags.eval_file, best_auc = _generate(work_dir, flags.rows, flags.seed)
+    model_dir = os.path.join(work_dir, "model")
+    export_dir = os.path.join(work_dir, "export")
+    _train(flags, model_dir, export_dir, logs)
+    saved_model = os.path.join(export_dir, "saved_model")
+    (timestamp,) = os.listdir(saved_model)
+    answer = _serve_and_ask(os.path.join(saved_model, timestamp), flags.eval_file, logs)
+    _summary(work_dir, os.path.join(saved_model, timestamp), model_dir, best_auc, answer, started)
+    return 0
+
+
+def _work_dir(path: Optional[str]) -> Tuple[str, str]:
+    """Makes the folder, or a temporary one, and that of the logs in it; returns both."""
+    work_dir = os.path.abspath(path) if path else tempfile.mkdtemp(prefix="ctr-local-")
     logs = os.path.join(work_dir, "logs")
     try:
         os.makedirs(logs, exist_ok=True)
@@ -59,19 +78,7 @@ def _run(flags: argparse.Namespace) -> int:
             "--work_dir: expected a folder this user may write, got %s (%s)"
             % (work_dir, e.strerror)
         ) from e
-    best_auc = None
-    if not flags.train_file:
-        flags.train_file, flags.eval_file, best_auc = _generate(work_dir, flags.rows, flags.seed)
-    model_dir = os.path.join(work_dir, "model")
-    export_dir = os.path.join(work_dir, "export")
-    # Here too, so that wrong input is one line and not three processes' logs.
-    options.parse(_task_flags(flags, model_dir, export_dir, "check"), "local", "")
-    _train(flags, model_dir, export_dir, logs)
-    saved_model = os.path.join(export_dir, "saved_model")
-    (timestamp,) = os.listdir(saved_model)
-    answer = _serve_and_ask(os.path.join(saved_model, timestamp), flags.eval_file, logs)
-    _summary(work_dir, os.path.join(saved_model, timestamp), model_dir, best_auc, answer, started)
-    return 0
+    return work_dir, logs
 
 
 def _generate(work_dir: str, rows: int, seed: int) -> Tuple[str, str, float]:

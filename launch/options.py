@@ -36,16 +36,11 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
       InputError: A file is missing, empty or not Criteo, or a number is out of range.
     """
     options = _parser(prog, description).parse_args(argv)
-    train_files = _criteo_files("--train_file", options.train_file)
-    eval_files = _criteo_files("--eval_file", options.eval_file)
+    model = check_numbers(options)
+    train_files = criteo_files("--train_file", options.train_file)
+    eval_files = criteo_files("--eval_file", options.eval_file)
+    # Last, since it makes the folder: wrong input leaves nothing behind.
     _writable_folder("--model_dir", options.model_dir)
-    for flag in ("batch_size", "epochs", "save_checkpoints_steps", "log_steps"):
-        if getattr(options, flag) < 1:
-            raise errors.InputError(
-                "--%s: expected at least 1, got %d" % (flag, getattr(options, flag))
-            )
-    if options.max_steps < 0:
-        raise errors.InputError("--max_steps: expected 0 or more, got %d" % options.max_steps)
     return TrainOptions(
         train_files=train_files,
         eval_files=eval_files,
@@ -60,7 +55,7 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
         log_steps=options.log_steps,
         deadline_secs=options.deadline_secs,
         require_gpu=options.require_gpu,
-        model=_model_config(options),
+        model=model,
     )
 
 
@@ -97,6 +92,32 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--save_checkpoints_steps", type=int, default=500)
     group.add_argument("--log_steps", type=int, default=100, help="steps between progress lines")
     group.add_argument("--export", choices=EXPORT_CHOICES, default="best", help="what to serve")
+
+
+def check_numbers(options: argparse.Namespace) -> deepfm.ModelConfig:
+    """Checks what add_training_flags and add_model_flags added.
+
+    Raises:
+      InputError: A number is out of range.
+    """
+    for flag in ("batch_size", "epochs", "save_checkpoints_steps", "log_steps"):
+        if getattr(options, flag) < 1:
+            raise errors.InputError(
+                "--%s: expected at least 1, got %d" % (flag, getattr(options, flag))
+            )
+    if options.max_steps < 0:
+        raise errors.InputError("--max_steps: expected 0 or more, got %d" % options.max_steps)
+    return _model_config(options)
+
+
+def criteo_files(flag: str, spec: str) -> Tuple[str, ...]:
+    """The files of `spec`; raises InputError, naming `flag`, where they are not Criteo rows."""
+    try:
+        paths = text_files.expand(spec)
+        text_files.check_criteo(paths)
+    except errors.InputError as e:
+        raise errors.InputError("%s: %s" % (flag, e)) from e
+    return tuple(paths)
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -144,15 +165,6 @@ def _model_config(options: argparse.Namespace) -> deepfm.ModelConfig:
         )
     except ValueError as e:
         raise errors.InputError("model flags: %s" % e) from e
-
-
-def _criteo_files(flag: str, spec: str) -> Tuple[str, ...]:
-    try:
-        paths = text_files.expand(spec)
-        text_files.check_criteo(paths)
-    except errors.InputError as e:
-        raise errors.InputError("%s: %s" % (flag, e)) from e
-    return tuple(paths)
 
 
 def _writable_folder(flag: str, path: str) -> None:

@@ -1,7 +1,7 @@
 """The chief's and the workers' part of a job."""
 
 import os
-from typing import Callable, Optional
+from typing import Callable
 
 import tensorflow as tf
 
@@ -66,13 +66,6 @@ def run_config(
     )
 
 
-def total_steps(options: options_lib.TrainOptions) -> Optional[int]:
-    """The global step at which training will end, estimated from file sizes."""
-    rows = text_files.count_rows_estimate(list(options.train_files)) * options.epochs
-    steps = -(-rows // options.batch_size)
-    return min(steps, options.max_steps) if options.max_steps else steps
-
-
 def _hooks(
     task: task_config.TaskConfig,
     options: options_lib.TrainOptions,
@@ -82,7 +75,9 @@ def _hooks(
     if not task.is_chief:
         return [hooks.WorkerDoneHook(job, task.worker_rank)]
     return [
-        hooks.ProgressHook(options.batch_size, options.log_steps, total_steps(options), report),
+        hooks.ProgressHook(
+            options.batch_size, options.log_steps, _num_steps(options), options.max_steps, report
+        ),
         # Replaces the one that the Estimator would add.
         hooks.FinalCheckpointHook(
             job,
@@ -93,3 +88,9 @@ def _hooks(
             save_steps=options.save_checkpoints_steps,
         ),
     ]
+
+
+def _num_steps(options: options_lib.TrainOptions) -> int:
+    """Steps of all workers together, estimated from the sizes of the files."""
+    rows = text_files.count_rows_estimate(list(options.train_files)) * options.epochs
+    return -(-rows // options.batch_size)
