@@ -50,7 +50,10 @@ def _plain_python(tmp_path):
     (tmp_path / "bin").mkdir(exist_ok=True)
     if not (tmp_path / "bin" / "python3").exists():
         (tmp_path / "bin" / "python3").symlink_to(sys.executable)
-    wheels = [path for path in sys.path if path.endswith("site-packages")]
+    # In runfiles, but not ours: rules_python, in-tree or released, chooses a wheel's folder.
+    runfiles = os.path.join(os.environ["TEST_SRCDIR"], "")
+    ours = os.path.join(runfiles, os.environ["TEST_WORKSPACE"])
+    wheels = [path for path in sys.path if path.startswith(runfiles) and not path.startswith(ours)]
     return {
         "PATH": "%s:%s" % (tmp_path / "bin", os.environ["PATH"]),
         "PYTHONPATH": os.pathsep.join(wheels),
