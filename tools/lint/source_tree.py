@@ -61,6 +61,8 @@ def _walk(folder: str) -> Iterator[str]:
             for name in folders
             if not name.startswith((".", "bazel-"))
             and name not in ("node_modules", "__pycache__")
+            # In runfiles, other repositories lie there.
+            and not (name == "external" and parent == folder)
             and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
         ]
         for name in names:
