@@ -1,6 +1,5 @@
 """Raw rows -> ps, workers and evaluator as processes -> SavedModel -> server -> prediction."""
 
-import json
 import os
 
 import pytest
@@ -8,7 +7,7 @@ import requests
 
 from data_pipeline import generator, text, wire
 from e2e import programs
-from launch import local_cluster
+from launch import history, local_cluster
 
 TRAIN_ROWS, EVAL_ROWS, BATCH = 4000, 512, 256
 
@@ -36,9 +35,8 @@ def _train(data, tmp_path, num_workers, *flags):
     return str(export / "saved_model" / timestamp)
 
 
-def _evaluations(tmp_path):
-    with open(str(tmp_path / "model" / "evaluations.jsonl")) as lines:
-        return [json.loads(line) for line in lines]
+def _last_step(tmp_path):
+    return history.History(str(tmp_path / "model")).records()[-1]["global_step"]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -47,13 +45,13 @@ def test_every_row_is_trained_once_and_the_last_checkpoint_is_evaluated(
 ):
     _train(data, tmp_path, num_workers)
     # A worker's last batch may be short, so that each may add one step.
-    steps = _evaluations(tmp_path)[-1]["global_step"]
+    steps = _last_step(tmp_path)
     assert -(-TRAIN_ROWS // BATCH) <= steps <= -(-TRAIN_ROWS // BATCH) + num_workers - 1
 
 
 def test_max_steps_ends_the_job_earlier(data, tmp_path):
     _train(data, tmp_path, 1, "--max_steps=3")
-    assert _evaluations(tmp_path)[-1]["global_step"] == 3
+    assert _last_step(tmp_path) == 3
 
 
 def test_prediction_has_exactly_the_documented_schema(data, tmp_path):

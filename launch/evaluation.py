@@ -1,16 +1,16 @@
 """The evaluator's part of a job: evaluate each checkpoint, export the best and the latest."""
 
-import json
+import glob
 import os
 import shutil
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict
 
 import tensorflow as tf
 
 from data_pipeline import errors, inputs
+from launch import history, task_config, training
 from launch import job as job_lib
 from launch import options as options_lib
-from launch import task_config, training
 from model import estimator as estimator_lib
 from model import export
 
@@ -48,33 +48,6 @@ def run(
             job_lib.wait_for(lambda: watch.finished_step() is not None, _POLL_SECS)
 
 
-class History:
-    """Metrics of evaluated checkpoints, kept beside them so that a restarted evaluator goes on.
-
-    Args:
-      path: JSON lines, one per checkpoint.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def records(self) -> List[Dict[str, Any]]:
-        """In the order of evaluation; a last line cut short by a crash does not count."""
-        if not os.path.exists(self._path):
-            return []
-        with open(self._path, encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-
-    def add(self, record: Dict[str, Any]) -> None:
-        with open(self._path, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(record, sort_keys=True) + "\n")
-
-    def best(self) -> Optional[Dict[str, Any]]:
-        """The first record of the highest AUC."""
-        records = self.records()
-        return max(records, key=lambda record: record["auc"]) if records else None
-
-
 class _Evaluator:
     def __init__(
         self,
@@ -87,8 +60,9 @@ class _Evaluator:
         self._estimator = estimator_lib.build(
             options.model, training.run_config(task, options), options.model_dir
         )
-        self._history = History(os.path.join(options.model_dir, "evaluations.jsonl"))
+        self._history = history.History(options.model_dir)
         self._candidates = os.path.join(options.model_dir, "candidates")
+        self._held = os.path.join(options.model_dir, "evaluated_checkpoint")
 
     def evaluate_new(self, final: bool) -> bool:
         """Evaluates the newest checkpoint unless that is done; tells whether it did.
@@ -96,10 +70,15 @@ class _Evaluator:
         The untrained one, which the chief saves first, counts only when it is the last.
         """
         checkpoint = tf.train.latest_checkpoint(self._options.model_dir)
-        if checkpoint is not None and checkpoint.endswith("-0") and not final:
+        if checkpoint is None or (checkpoint.endswith("-0") and not final):
             return False
-        if checkpoint is None or checkpoint in [r["checkpoint"] for r in self._history.records()]:
+        name = os.path.basename(checkpoint)
+        if name in [record["checkpoint"] for record in self._history.records()]:
             return False
+        try:
+            held = hold(checkpoint, self._held)
+        except FileNotFoundError:
+            return False  # the chief has removed it for newer ones
         metrics = self._estimator.evaluate(
             lambda: inputs.dataset(
                 list(self._options.eval_files),
@@ -110,15 +89,15 @@ class _Evaluator:
                 shard_index=0,
                 num_shards=1,
             ),
-            checkpoint_path=checkpoint,
+            checkpoint_path=held,
         )
         record = {name: float(value) for name, value in metrics.items()}
-        record.update(checkpoint=checkpoint, global_step=int(metrics["global_step"]))
+        record.update(checkpoint=name, global_step=int(metrics["global_step"]))
         previous = self._history.best()
         if previous is None or record["auc"] > previous["auc"]:
             # Exported now: its checkpoint may be gone by the end.
-            self._export(checkpoint, record, "best")
-        self._export(checkpoint, record, "latest")
+            self._export(held, record, "best")
+        self._export(held, record, "latest")
         self._history.add(record)
         self._report(
             "step {global_step}  eval AUC {auc:.4f}  log loss {log_loss:.4f}"
@@ -156,6 +135,33 @@ class _Evaluator:
         export.export_saved_model(checkpoint, self._options.model, fresh, facts)
         shutil.rmtree(target, ignore_errors=True)
         os.rename(fresh, target)
+
+
+def hold(checkpoint: str, folder: str) -> str:
+    """Links the checkpoint into `folder`, alone, safe from the chief's clean-up.
+
+    Evaluating takes as long as the data, and the export reads the checkpoint once more.
+
+    Returns:
+      The checkpoint's path there.
+
+    Raises:
+      FileNotFoundError: It is gone already.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    paths = glob.glob(glob.escape(checkpoint) + ".*")
+    if checkpoint + ".index" not in paths:
+        raise FileNotFoundError("no checkpoint %s" % checkpoint)
+    for path in paths:
+        target = os.path.join(folder, os.path.basename(path))
+        try:
+            os.link(path, target)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without links
+            shutil.copyfile(path, target)
+    return os.path.join(folder, os.path.basename(checkpoint))
 
 
 def publish_folder(source: str, target: str) -> str:

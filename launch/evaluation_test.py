@@ -1,21 +1,23 @@
+import pytest
+
 from launch import evaluation
 
 
-def test_history_survives_a_line_cut_short(tmp_path):
-    path = tmp_path / "evaluations.jsonl"
-    history = evaluation.History(str(path))
-    history.add({"auc": 0.5, "global_step": 1})
-    with open(str(path), "a") as lines:
-        lines.write('{"auc": 0.9, "glob')
-    assert history.records() == [{"auc": 0.5, "global_step": 1}]
+def test_held_checkpoint_survives_the_chiefs_clean_up(tmp_path):
+    for step in (1, 2):
+        for suffix in (".index", ".data-00000-of-00001", ".meta"):
+            (tmp_path / ("model.ckpt-%d%s" % (step, suffix))).write_text("%d%s" % (step, suffix))
+        held = evaluation.hold(str(tmp_path / ("model.ckpt-%d" % step)), str(tmp_path / "held"))
+    for path in tmp_path.glob("model.ckpt-*"):
+        path.unlink()
+    assert held == str(tmp_path / "held" / "model.ckpt-2")
+    assert (tmp_path / "held" / "model.ckpt-2.index").read_text() == "2.index"
+    assert len(list((tmp_path / "held").iterdir())) == 3
 
 
-def test_best_is_the_first_of_the_highest_auc(tmp_path):
-    history = evaluation.History(str(tmp_path / "evaluations.jsonl"))
-    assert history.best() is None
-    for step, auc in ((1, 0.6), (2, 0.7), (3, 0.7), (4, 0.65)):
-        history.add({"auc": auc, "global_step": step})
-    assert history.best()["global_step"] == 2
+def test_checkpoint_that_is_gone_is_not_held(tmp_path):
+    with pytest.raises(FileNotFoundError, match="model.ckpt-7"):
+        evaluation.hold(str(tmp_path / "model.ckpt-7"), str(tmp_path / "held"))
 
 
 def test_published_folder_holds_exactly_one_model(tmp_path):

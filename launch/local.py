@@ -5,7 +5,6 @@ its own on 127.0.0.1, with the TF_CONFIG that TI-ONE would give them.
 """
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -16,7 +15,7 @@ import uuid
 from typing import List, Optional, Tuple
 
 from data_pipeline import command_line, errors, generated_file
-from launch import local_cluster, options, predict_request, processes
+from launch import history, local_cluster, options, predict_request, processes
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -144,9 +143,8 @@ def _summary(
     answer: List[Tuple[str, float]],
     started: float,
 ) -> None:
-    with open(os.path.join(model_dir, "evaluations.jsonl"), encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines]
-    record = max(records, key=lambda r: r["auc"])
+    record = history.History(model_dir).best()
+    assert record is not None  # or the evaluator would have failed
     quality = "eval AUC {auc:.4f}, log loss {log_loss:.4f}, calibration {calibration:.3f}".format(
         **record
     )
