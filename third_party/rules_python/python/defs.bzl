@@ -1,4 +1,4 @@
-"""The Python rules, as released rules_python 0.5.0 exports them: Bazel's own, with its migration tag."""
+"""The Python rules under the names of released rules_python: Bazel's own, with its migration tag."""
 
 load("@bazel_tools//tools/python:toolchain.bzl", _py_runtime_pair = "py_runtime_pair")
 
