@@ -1,6 +1,7 @@
 """Child processes that are shown, watched and never left behind."""
 
 import collections
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,6 +11,11 @@ from typing import Callable, Dict, Optional, Sequence
 
 # A task that was told to stop may save first; after that it is killed.
 STOP_SECS = 10.0
+
+
+# Loaded here, since between fork and exec little is safe.
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class ProcessError(Exception):
@@ -46,9 +52,14 @@ class Process:
             stderr=self._log,
             # A group of its own: a Ctrl-C at the terminal is ours to pass on, once.
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         self._reader = threading.Thread(target=self._relay, args=(report,), daemon=True)
         self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def poll(self) -> Optional[int]:
         """The exit code, or None while the program runs."""
@@ -98,6 +109,11 @@ class Process:
             for line in lines:
                 self._log.write(line)
                 report("%-9s | %s" % (self.name, line.decode("utf-8", "replace").rstrip("\n")))
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: it gets a SIGTERM when its parent ends, however that happens."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def wait_all(

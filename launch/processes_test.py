@@ -6,6 +6,9 @@ import pytest
 
 from launch import job, processes
 
+# What this test imports, its children can import as well.
+_ENV = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -15,7 +18,7 @@ def start(tmp_path):
         log = tmp_path / ("%s.log" % name)
         lines = []
         process = processes.Process(
-            name, [sys.executable, "-c", code], dict(os.environ), str(log), lines.append
+            name, [sys.executable, "-c", code], _ENV, str(log), lines.append
         )
         process.lines = lines
         started.append(process)
@@ -64,6 +67,22 @@ def test_stop_reaches_grandchildren(start):
     assert _until(lambda: not _runs(grandchild))
 
 
+def test_killed_parent_leaves_no_child(start, tmp_path):
+    code = (
+        "import os, sys\n"
+        "from launch import processes\n"
+        "c = 'import os, signal; print(os.getpid(), flush=True); signal.pause()'\n"
+        "p = processes.Process('c', [sys.executable, '-c', c], dict(os.environ), %r, print)\n"
+        "sys.stdout.flush()\n"
+        "p.wait(1000)"
+    ) % str(tmp_path / "child.log")
+    process = start(code)
+    assert _until(lambda: (tmp_path / "child.log").exists() and _text(tmp_path / "child.log"))
+    child = int(_text(tmp_path / "child.log"))
+    os.kill(process.pid, signal.SIGKILL)
+    assert _until(lambda: not _runs(child))
+
+
 def test_wait_all_fails_at_once_when_one_fails(start):
     failing = start("import sys; sys.stderr.write('the reason\\n'); sys.exit(3)", "failing")
     endless = start("import signal; signal.pause()", "endless")
@@ -103,6 +122,10 @@ def test_wait_for_file_fails_when_the_process_ends_first(start, tmp_path):
         processes.ProcessError, match="(?s)exit code 1 before it was ready.*no such model"
     ):
         processes.wait_for_file(str(tmp_path / "port"), process, 30)
+
+
+def _text(path):
+    return path.read_text().strip()
 
 
 def _until(condition):
