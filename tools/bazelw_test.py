@@ -130,10 +130,25 @@ def test_no_python37_is_one_line(repository, path):
     assert "PYTHON37=/bin/false is not a CPython 3.7" in line
 
 
-def test_pyenv_version_is_found_though_not_activated(repository, path, tmp_path):
+@pytest.mark.parametrize(
+    "variable, folder",
+    [
+        pytest.param("PYENV_ROOT", "versions/3.7.99/bin", id="pyenv_not_activated"),
+        pytest.param("UV_PYTHON_INSTALL_DIR", "cpython-3.7.9-linux-x86_64-gnu/bin", id="uv"),
+        pytest.param("CONDA_PREFIX", "bin", id="conda"),
+    ],
+)
+def test_python37_of_other_tools_is_found(repository, path, tmp_path, variable, folder):
     _bazel(path)
-    bin_folder = tmp_path / "pyenv" / "versions" / "3.7.99" / "bin"
+    without = _run(repository, path, "info", PYTHON37="")
+    assert without.returncode == 2 and "pyenv install 3.7" in without.stderr
+    bin_folder = tmp_path / "python" / folder
     bin_folder.mkdir(parents=True)
     (bin_folder / "python3.7").symlink_to(os.path.realpath(sys.executable))
-    result = _run(repository, path, "info", PYTHON37="", PYENV_ROOT=str(tmp_path / "pyenv"))
-    assert result.returncode == 37
+    with_it = _run(repository, path, "info", PYTHON37="", **{variable: str(tmp_path / "python")})
+    assert with_it.returncode == 37
+
+
+def test_bazelisk_is_taken_when_there_is_nothing_else(repository, path):
+    _bazel(path, "bazelisk")
+    assert _run(repository, path, "info").returncode == 37
