@@ -48,6 +48,11 @@ class Rows(NamedTuple):
         return self
 
 
+def allocate(count: int) -> Rows:
+    """Returns `count` rows whose contents nobody has set yet."""
+    return Rows(*[np.empty(shape, dtype) for _, dtype, shape in _layout(count)])
+
+
 def empty(count: int = 0) -> Rows:
     """Returns `count` rows with label 0 and every cell missing."""
     rows = Rows(*[np.zeros(shape, dtype) for _, dtype, shape in _layout(count)])

@@ -4,7 +4,7 @@ import glob
 import os
 from typing import List, NamedTuple, Sequence
 
-from data_pipeline import errors, text
+from data_pipeline import errors, kernel, text
 
 # How many lines of each file check_criteo() parses, and the share of rejects it tolerates.
 CHECKED_LINES = 1000
@@ -143,7 +143,7 @@ def _head(path: str) -> bytes:
     """Returns the first CHECKED_LINES lines, or fewer where they are longer than a row can be."""
     try:
         with open(path, "rb") as file:
-            data = file.read(CHECKED_LINES * text.MAX_LINE_BYTES)
+            data = file.read(CHECKED_LINES * kernel.MAX_LINE_BYTES)
             at_end = not file.read(1)
     except OSError as e:
         raise _unreadable(path, e) from e

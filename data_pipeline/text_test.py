@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_pipeline import rows_testing, text
+from data_pipeline import kernel, rows_testing, text
 
 # 40 columns: label, 13 integers, 26 categories.
 _CELLS = [b"1"] + [b"5", b"", b"-7"] + [b"0"] * 10 + [b"0000000a", b""] + [b"ffffffff"] * 24
@@ -32,6 +32,11 @@ def _is_well_formed(line):
     )
 
 
+def _kept_lines(parsed):
+    rejected = {reject.line for reject in parsed.rejects}
+    return [line for line in range(parsed.lines) if line not in rejected]
+
+
 def test_parse_reads_every_column():
     rows = text.parse(_line() + b"\n").rows.check()
     assert rows.label.tolist() == [1]
@@ -46,12 +51,12 @@ def test_parse_of_nothing_is_no_lines():
 
 
 def test_parse_takes_a_last_line_without_newline():
-    assert text.parse(_line() + b"\n" + _line()).kept_lines.tolist() == [0, 1]
+    assert text.parse(_line() + b"\n" + _line()).rows.count == 2
 
 
 def test_parse_numbers_kept_and_rejected_lines():
     parsed = text.parse(b"\n".join([b"", _line(), b"x", _line(), _line(3, b"1.5")]))
-    assert parsed.kept_lines.tolist() == [1, 3]
+    assert _kept_lines(parsed) == [1, 3]
     assert [reject.line for reject in parsed.rejects] == [0, 2, 4]
     assert parsed.rejects[2].reason == "expected a plain integer or nothing in I3, got b'1.5'"
 
@@ -91,7 +96,7 @@ def test_parse_numbers_kept_and_rejected_lines():
 )
 def test_parse_rejects(line, reason):
     parsed = text.parse(_line() + b"\n" + line + b"\n")
-    assert parsed.kept_lines.tolist() == [0]
+    assert _kept_lines(parsed) == [0]
     assert [reject.line for reject in parsed.rejects] == [1]
     assert re.search(reason, parsed.rejects[0].reason)
 
@@ -107,13 +112,19 @@ def test_parse_accepts_no_byte_but_the_hex_digits():
     assert "".join(accepted) == "0123456789abcdef"
 
 
-def test_parse_is_the_same_across_blocks():
-    rows = rows_testing.random_rows(2 * 4096 + 3)
-    lines = text.format(rows).split(b"\n")
-    lines[4096:4096] = [b"bad"]
-    parsed = text.parse(b"\n".join(lines))
+def test_parse_tells_more_bad_lines_apart_than_one_call_of_the_kernel_does():
+    rows = rows_testing.random_rows(3)
+    good = text.format(rows).splitlines(True)
+    parsed = text.parse(b"bad\n" * 1500 + good[0] + b"bad\n" * 1500 + good[1] + good[2])
     rows_testing.assert_equal(parsed.rows, rows)
-    assert [reject.line for reject in parsed.rejects] == [4096]
+    assert [r.line for r in parsed.rejects] == [*range(1500), *range(1501, 3001)]
+    assert {r.code for r in parsed.rejects} == {text.COLUMNS}
+
+
+def test_rejects_say_where_their_bytes_are():
+    data = _line() + b"\nbad\n" + _line() + b"\nworse"
+    rejects = text.parse(data).rejects
+    assert [data[r.offset : r.offset + r.size] for r in rejects] == [b"bad\n", b"worse"]
 
 
 @rows_testing.PROPERTY
@@ -124,7 +135,7 @@ def test_parse_inverts_format(rows):
     assert parsed.rejects == []
     rows_testing.assert_equal(parsed.rows, rows)
     assert text.format(parsed.rows) == data
-    assert all(len(line) <= text.MAX_LINE_BYTES for line in data.splitlines(True))
+    assert all(len(line) <= kernel.MAX_LINE_BYTES for line in data.splitlines(True))
 
 
 @rows_testing.PROPERTY
@@ -162,6 +173,6 @@ def _check_against_description(data):
         lines.pop()
     parsed = text.parse(data)
     good = [number for number, line in enumerate(lines) if _is_well_formed(line)]
-    assert parsed.kept_lines.tolist() == good
+    assert _kept_lines(parsed) == good
     assert sorted(good + [reject.line for reject in parsed.rejects]) == list(range(len(lines)))
     assert text.format(parsed.rows.check()) == b"".join(lines[i] + b"\n" for i in good)

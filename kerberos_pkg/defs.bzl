@@ -13,6 +13,10 @@ def _code_package_impl(ctx):
             if file.extension != "py" or not file.is_source:
                 fail("%s: expected checked-in .py files, got %s" % (ctx.label, file.short_path))
             sources[file.short_path] = file
+        for file in target[DefaultInfo].default_runfiles.files.to_list():
+            # The native libraries of our own that the modules load.
+            if file.extension == "so" and not file.owner.workspace_name:
+                sources[file.short_path] = file
     for file in ctx.files.scripts:
         if file.extension != "sh":
             fail("%s: expected .sh files, got %s" % (ctx.label, file.short_path))

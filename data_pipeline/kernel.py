@@ -1,0 +1,151 @@
+"""The native inner loops (criteo_kernel.c) on numpy arrays.
+
+All calls leave the GIL to other threads while they run. Source of the library: Bazel builds it beside
+this module, and code packages carry it there; TensorFlow 1.15's own wheels need a newer processor
+than it does.
+"""
+
+import ctypes
+import functools
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_pipeline import errors, schema
+from data_pipeline import rows as rows_lib
+
+# How many bytes after the text parse() may look at.
+PADDING_BYTES = 16
+
+MISSING_BYTES = -(-schema.NUM_FIELDS // 8)
+
+# Longest cells, with the separator: sign and 10 digits; 8 hex digits.
+_INTEGER_BYTES = 12
+_CATEGORY_BYTES = 9
+
+# The longest well-formed line, newline included; 2 bytes are the label's.
+MAX_LINE_BYTES = 2 + _INTEGER_BYTES * schema.NUM_DENSE + _CATEGORY_BYTES * schema.NUM_SPARSE
+
+# The shortest well-formed line: a label and 39 empty cells.
+MIN_LINE_BYTES = 1 + schema.NUM_COLUMNS
+
+_FILE = "criteo_kernel.so"
+
+
+class Used(NamedTuple):
+    """What one call of parse() took: bytes of text, rows, lines, malformed lines."""
+
+    size_bytes: int
+    rows: int
+    lines: int
+    bad: int
+
+
+def parse(text: np.ndarray, size: int, rows: rows_lib.Rows, bad: np.ndarray) -> Used:
+    """Parses lines until the text, `rows` or `bad` is used up.
+
+    Args:
+      text: uint8, at least `size` + PADDING_BYTES.
+      size: Bytes of text; the last is a newline.
+      rows: Gets the well-formed lines, from its first row on.
+      bad: int64 [m, 3]; gets number (from 0), first byte and end of each malformed line.
+    """
+    if size + PADDING_BYTES > len(text) or (size and text[size - 1] != ord("\n")):
+        raise ValueError("expected text that ends with a newline and padding")
+    used = np.zeros(4, np.int64)
+    _library().criteo_parse(
+        _address(text),
+        ctypes.c_int64(size),
+        ctypes.c_int64(rows.count),
+        ctypes.c_int64(len(bad)),
+        *[_address(array) for array in (*rows, bad, used)]
+    )
+    return Used(*used.tolist())
+
+
+def format_rows(rows: rows_lib.Rows) -> bytes:
+    """Returns the lines of valid rows, each ended by a newline."""
+    out = np.empty(rows.count * MAX_LINE_BYTES + 8, np.uint8)
+    function = _library().criteo_format
+    size = function(ctypes.c_int64(rows.count), *[_address(array) for array in (*rows, out)])
+    return out[:size].tobytes()
+
+
+def crc32c(data: np.ndarray) -> int:
+    """Returns the CRC32C (Castagnoli, RFC 3720) of contiguous bytes."""
+    return _library().criteo_crc32c(
+        ctypes.c_uint32(0), _address(data), ctypes.c_int64(data.nbytes)
+    )
+
+
+def pack(flags: np.ndarray) -> np.ndarray:
+    """Returns bool [n, 39] as bits, uint8 [n, 5]: flag f is bit f % 8 of byte f // 8."""
+    bits = np.empty((len(flags), MISSING_BYTES), np.uint8)
+    _library().criteo_pack(ctypes.c_int64(len(flags)), _address(flags), _address(bits))
+    return bits
+
+
+def unpack(bits: np.ndarray) -> np.ndarray:
+    """Returns the flags, bool [n, 39], of bits, uint8 [n, 5]; the 40th bit is not looked at."""
+    flags = np.empty((len(bits), schema.NUM_FIELDS), np.bool_)
+    _library().criteo_unpack(ctypes.c_int64(len(bits)), _address(bits), _address(flags))
+    return flags
+
+
+class Batch(NamedTuple):
+    """Rows as training takes them.
+
+    Attributes:
+      label: float32 [n, 1].
+      dense: int32 [n, 13].
+      sparse: int64 [n, 26].
+      missing: bool [n, 39].
+    """
+
+    label: np.ndarray
+    dense: np.ndarray
+    sparse: np.ndarray
+    missing: np.ndarray
+
+
+def gather(rows: rows_lib.Rows, index: np.ndarray) -> Batch:
+    """Returns the rows with the numbers of `index`, int64 [n], in its order."""
+    count = len(index)
+    if count and not 0 <= index.min() <= index.max() < rows.count:
+        raise IndexError("expected row numbers of 0 .. %d" % (rows.count - 1))
+    batch = Batch(
+        np.empty((count, 1), np.float32),
+        np.empty((count, schema.NUM_DENSE), np.int32),
+        np.empty((count, schema.NUM_SPARSE), np.int64),
+        np.empty((count, schema.NUM_FIELDS), np.bool_),
+    )
+    _library().criteo_gather(
+        ctypes.c_int64(count), *[_address(array) for array in (index, *rows, *batch)]
+    )
+    return batch
+
+
+def _address(array: np.ndarray) -> ctypes.c_void_p:
+    if not array.flags.c_contiguous:
+        raise ValueError("expected a contiguous array")
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+@functools.lru_cache(maxsize=None)
+def _library() -> Any:
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), _FILE)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as e:
+        raise errors.InputError(
+            "expected the native library that Bazel builds and code packages carry, got: %s" % e
+        ) from e
+    if not library.criteo_supported():
+        raise errors.InputError("expected a processor with SSE 4.2, as TensorFlow 1.15 needs too")
+    library.criteo_parse.restype = None
+    library.criteo_format.restype = ctypes.c_int64
+    library.criteo_crc32c.restype = ctypes.c_uint32
+    for name in ("criteo_pack", "criteo_unpack", "criteo_gather"):
+        getattr(library, name).restype = None
+    return library
