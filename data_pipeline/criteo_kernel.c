@@ -26,12 +26,23 @@ static inline uint64_t load(const uint8_t *p) {
   return word;
 }
 
-/* 1 where the processor has SSE 4.2, which everything else here is compiled for. */
+/* For numbers at any address, since rows may be part of a file. */
+static inline uint32_t load32(const void *p) {
+  uint32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return word;
+}
+
+/* 1 where the processor has SSE 4.2, which all here is compiled for, and AVX. */
 __attribute__((target("no-sse4.2"))) int32_t criteo_supported(void) {
+  const uint32_t wanted = 1u << 20 | 1u << 28;
   uint32_t a = 1, b, c = 0, d;
   __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  return (c >> 20) & 1;
+  return (c & wanted) == wanted;
 }
+
+/* Marks the upper halves of the vector registers as unused; see kernel.py. */
+void criteo_leave_avx(void) { __asm__ volatile("vzeroupper"); }
 
 /* Parses an integer of 8 digits or more; returns the byte after its tab, or 0. */
 static const uint8_t *long_integer(const uint8_t *p, int32_t *out) {
@@ -193,12 +204,12 @@ int64_t criteo_format(int64_t rows, const uint8_t *label, const int32_t *dense,
     *p++ = (uint8_t)('0' + label[row]);
     for (int i = 0; i < NUM_DENSE; i++) {
       *p++ = '\t';
-      if (!missing[i]) p = format_integer(dense[i], p);
+      if (!missing[i]) p = format_integer((int32_t)load32(dense + i), p);
     }
     for (int i = 0; i < NUM_SPARSE; i++) {
       *p++ = '\t';
       if (!missing[NUM_DENSE + i]) {
-        const uint64_t digits = hex_digits(sparse[i]);
+        const uint64_t digits = hex_digits(load32(sparse + i));
         __builtin_memcpy(p, &digits, sizeof digits);
         p += sizeof digits;
       }
@@ -239,18 +250,15 @@ void criteo_unpack(int64_t rows, const uint8_t *bits, uint8_t *flags) {
   }
 }
 
-/* Copies the rows whose numbers are given, as training wants them. The rows may lie at any address,
- * since they may be part of a file. */
+/* Copies the rows whose numbers are given, as training wants them. */
 void criteo_gather(int64_t rows, const int64_t *index, const uint8_t *label, const int32_t *dense,
                    const uint32_t *sparse, const uint8_t *missing, float *label_out,
                    int32_t *dense_out, int64_t *sparse_out, uint8_t *missing_out) {
-  uint32_t values[NUM_SPARSE];
   for (int64_t row = 0; row < rows; row++) {
     const int64_t from = index[row];
     label_out[row] = label[from];
     __builtin_memcpy(dense_out, dense + from * NUM_DENSE, NUM_DENSE * sizeof *dense);
-    __builtin_memcpy(values, sparse + from * NUM_SPARSE, sizeof values);
-    for (int i = 0; i < NUM_SPARSE; i++) sparse_out[i] = values[i];
+    for (int i = 0; i < NUM_SPARSE; i++) sparse_out[i] = load32(sparse + from * NUM_SPARSE + i);
     __builtin_memcpy(missing_out, missing + from * NUM_FIELDS, NUM_FIELDS);
     dense_out += NUM_DENSE;
     sparse_out += NUM_SPARSE;

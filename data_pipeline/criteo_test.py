@@ -66,3 +66,67 @@ def test_wrong_usage_exits_with_2(capsys, arguments, message):
         criteo.main(arguments)
     assert exit_info.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture(name="blocks")
+def _blocks(tmp_path, capsys):
+    """Row blocks of 1,000 rows and one malformed line, and the text of the rows."""
+    data = text.format(generator.Generator(1).rows(0, 1000)[0])
+    (tmp_path / "rows.tsv").write_bytes(data + b"bad\n")
+    folder = str(tmp_path / "blocks")
+    arguments = ["--input", str(tmp_path / "rows.tsv"), "--output", folder]
+    assert criteo.main(["encode", "--max_rejects=0.01"] + arguments) == 0
+    assert capsys.readouterr().out.startswith("%s: 1,000 rows, label rate 0.2" % folder)
+    return folder, data
+
+
+def test_encode_refuses_too_many_malformed_lines(tmp_path, capsys):
+    (tmp_path / "f").write_bytes(b"bad\n")
+    arguments = ["--input", str(tmp_path / "f"), "--output", str(tmp_path / "blocks")]
+    assert criteo.main(["encode"] + arguments) == 2
+    assert "error: expected at most 0.1 % malformed lines, got 1" in capsys.readouterr().err
+
+
+def test_decode_writes_the_text(tmp_path, blocks):
+    folder, data = blocks
+    output = tmp_path / "back.tsv"
+    assert criteo.main(["decode", "--input", folder, "--output", str(output)]) == 0
+    assert output.read_bytes() == data
+
+
+def test_inspect_shows_columns_and_draws_them(tmp_path, blocks, capsys):
+    picture = tmp_path / "columns.png"
+    arguments = ["inspect", "--input", blocks[0], "--picture", str(picture), "--max_rows=900"]
+    assert criteo.main(arguments) == 0
+    output = capsys.readouterr().out
+    assert "1 of 1,001 lines rejected (1 columns)" in output
+    assert "900 rows, label rate" in output
+    assert len(re.findall(r"^[IC]\d+ ", output, re.MULTILINE)) == 39
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_verify_exits_with_1_where_something_is_wrong(tmp_path, blocks, capsys):
+    folder, _ = blocks
+    assert criteo.main(["verify", "--input", folder]) == 0
+    assert "verified: every byte" in capsys.readouterr().out
+    os.remove(os.path.join(folder, "rows-00000-00000.tfrecord"))
+    assert criteo.main(["verify", "--input", folder]) == 1
+    assert "rows-00000-00000.tfrecord" in capsys.readouterr().out
+
+
+def test_split_writes_train_and_eval(tmp_path, blocks, capsys):
+    arguments = ["split", "--input", blocks[0], "--output", str(tmp_path / "s")]
+    assert criteo.main(arguments + ["--by=hash", "--columns=C1,C2", "--eval_share=0.3"]) == 0
+    output = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in output] == [
+        str(tmp_path / "s" / "train"),
+        str(tmp_path / "s" / "eval"),
+    ]
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "inspect", "verify", "split", "generate"])
+def test_help_of_every_command(capsys, command):
+    with pytest.raises(SystemExit) as exit_info:
+        criteo.main([command, "--help"])
+    assert exit_info.value.code == 0
+    assert "usage: criteo " + command in capsys.readouterr().out

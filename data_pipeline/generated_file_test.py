@@ -1,19 +1,55 @@
-"""Tests of writing generated rows: what appears, and what does not."""
+"""Tests of writing generated rows: which bytes, what is said, and what is left behind."""
 
+import gzip
+import multiprocessing
 import os
 
 import pytest
 
 from data_pipeline import errors, generated_file, generator, text
 
+# More than two chunks.
+_ROWS = 70000
 
-def test_file_holds_the_rows_of_the_seed(tmp_path):
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_file_holds_the_rows_of_the_seed(tmp_path, threads):
     path = tmp_path / "new" / "rows.txt"
-    made = generated_file.write(str(path), 10000, 3, print)
-    rows, probability = generator.Generator(3).rows(0, 10000)
+    made = generated_file.write(str(path), _ROWS, 3, print, threads=threads)
+    rows, probability = generator.Generator(3).rows(0, _ROWS)
     assert path.read_bytes() == text.format(rows)
-    assert made.label_rate == pytest.approx(rows.label.mean())
-    assert made.best_auc == pytest.approx(generator.auc(rows.label, probability), abs=1e-4)
+    assert made.label_rate == pytest.approx(rows.label.mean(), abs=1e-12)
+    assert made.best_auc == pytest.approx(generator.auc(rows.label, probability), abs=1e-6)
+
+
+def test_all_cores_are_used_by_default(tmp_path):
+    path = tmp_path / "rows.txt"
+    generated_file.write(str(path), _ROWS, 3, print)
+    assert path.read_bytes() == text.format(generator.Generator(3).rows(0, _ROWS)[0])
+
+
+def test_compressed_file_is_the_same_for_any_number_of_threads(tmp_path):
+    paths = [tmp_path / "one.gz", tmp_path / "other.gz"]
+    for threads, path in enumerate(paths, 1):
+        generated_file.write(str(path), _ROWS, 3, print, threads=threads)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    rows, _ = generator.Generator(3).rows(0, _ROWS)
+    assert gzip.decompress(paths[0].read_bytes()) == text.format(rows)
+
+
+@pytest.mark.parametrize("auc_rows", [1, 1000, 10**6])
+def test_best_auc_does_not_depend_on_the_parts_it_is_counted_in(tmp_path, monkeypatch, auc_rows):
+    monkeypatch.setattr(generated_file, "AUC_ROWS", auc_rows)
+    # So many rows that some have the same probability.
+    made = generated_file.write(str(tmp_path / "rows.txt"), 20000, 5, print)
+    rows, probability = generator.Generator(5).rows(0, 20000)
+    want = generator.auc(rows.label, probability.astype("float32"))
+    assert made.best_auc == pytest.approx(want, abs=1e-12)
+
+
+def test_best_auc_of_one_class_is_not_a_number(tmp_path):
+    made = generated_file.write(str(tmp_path / "rows.txt"), 1, 0, print)
+    assert made.best_auc == pytest.approx(float("nan"), nan_ok=True)
 
 
 def test_old_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -24,14 +60,8 @@ def test_old_file_is_replaced_and_nothing_else_is_left(tmp_path):
     assert os.listdir(str(tmp_path)) == ["rows.txt"]
 
 
-def test_mode_is_that_of_other_files(tmp_path):
-    path, other = tmp_path / "rows.txt", tmp_path / "other"
-    other.write_text("")
-    generated_file.write(str(path), 1, 0, print)
-    assert path.stat().st_mode == other.stat().st_mode
-
-
-def test_old_file_stays_when_writing_fails(tmp_path, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_old_file_stays_when_writing_fails(tmp_path, monkeypatch, threads):
     def fail(rows):
         raise OSError("disk full")
 
@@ -39,25 +69,39 @@ def test_old_file_stays_when_writing_fails(tmp_path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr(text, "format", fail)
     with pytest.raises(OSError, match="disk full"):
-        generated_file.write(str(path), 2, 0, print)
+        generated_file.write(str(path), _ROWS, 0, print, threads=threads)
     assert path.read_text() == "old"
     assert os.listdir(str(tmp_path)) == ["rows.txt"]
 
 
+def test_interrupted_run_leaves_no_file_and_no_process(tmp_path, monkeypatch):
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    _advance_clock(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        generated_file.write(str(tmp_path / "rows.txt"), _ROWS, 0, interrupt, threads=2)
+    assert os.listdir(str(tmp_path)) == []
+    assert multiprocessing.active_children() == []
+
+
 def test_progress_is_shown_after_a_while(tmp_path, monkeypatch):
+    _advance_clock(monkeypatch)
+    lines = []
+    generated_file.write(str(tmp_path / "rows.txt"), _ROWS, 0, lines.append, threads=1)
+    assert lines == [
+        "32768/70000 rows, 10922 rows/s, ETA 0:03",  # in 3 s
+        "65536/70000 rows, 10922 rows/s, ETA 0:00",
+        "70000/70000 rows, 7777 rows/s, ETA 0:00",
+    ]
+
+
+def _advance_clock(monkeypatch):
+    """Lets three seconds pass between looks at the clock."""
     clock = iter(range(0, 1000, 3))
     monkeypatch.setattr(generated_file.time, "monotonic", lambda: float(next(clock)))
-    lines = []
-    generated_file.write(str(tmp_path / "rows.txt"), 40000, 0, lines.append)
-    assert lines == ["32768 of 40000 rows", "40000 of 40000 rows"]
 
 
 def test_folder_is_refused(tmp_path):
     with pytest.raises(errors.InputError, match="expected a file to write, got a folder"):
         generated_file.write(str(tmp_path), 1, 0, print)
-
-
-def test_folder_that_cannot_be_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(errors.InputError, match="expected a file in a writable folder, got"):
-        generated_file.write(str(tmp_path / "file" / "rows.txt"), 1, 0, print)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline import errors, inputs, rows_testing, text
+from data_pipeline import encode, errors, inputs, local_engine, row_source, rows_testing, text
 from data_pipeline import rows as rows_lib
 
 
@@ -28,13 +28,28 @@ def _flat(batches):
     return list(itertools.chain.from_iterable(_numbers(batches)))
 
 
-@pytest.fixture(name="paths", scope="module")
-def _paths(tmp_path_factory):
+def _blocks(paths, folder, piece_bytes):
+    """Returns the manifest of text files as row blocks."""
+    engine = local_engine.Engine(threads=2)
+    encode.run(paths, str(folder), engine, print, piece_bytes=piece_bytes)
+    return list(row_source.find(str(folder)))
+
+
+@pytest.fixture(name="text_paths", scope="module")
+def _text_paths(tmp_path_factory):
     """Two files with rows 0 .. 999 and 1000 .. 1099; the second ends without a newline."""
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "a").write_bytes(text.format(_numbered(1000)))
     (folder / "b").write_bytes(text.format(_numbered(100, 1000))[:-1])
     return [str(folder / "a"), str(folder / "b")]
+
+
+# The same rows as text and as row blocks: in shards of about 25 rows, so that there are many.
+@pytest.fixture(name="paths", scope="module", params=["text", "blocks"])
+def _paths(request, text_paths, tmp_path_factory):
+    if request.param == "text":
+        return text_paths
+    return _blocks(text_paths, tmp_path_factory.mktemp("blocks"), 6000)
 
 
 def test_batches_keep_the_order_of_files_and_the_short_last_batch(paths):
@@ -44,8 +59,11 @@ def test_batches_keep_the_order_of_files_and_the_short_last_batch(paths):
 
 
 def test_batches_keep_every_cell(paths):
-    got = rows_lib.concatenate(list(inputs.batches(paths, 7)))
-    rows_testing.assert_equal(got, rows_lib.concatenate([_numbered(1000), _numbered(100, 1000)]))
+    got = list(inputs.batches(paths, 7))
+    want = rows_lib.concatenate([_numbered(1000), _numbered(100, 1000)])
+    for name in rows_lib.Rows._fields:
+        array = np.concatenate([getattr(batch, name) for batch in got])
+        np.testing.assert_array_equal(array, getattr(want, name).reshape(array.shape))
 
 
 @rows_testing.PROPERTY
@@ -135,8 +153,8 @@ def test_rejects_are_left_out_counted_and_logged_once(tmp_path, caplog):
     (tmp_path / "f").write_bytes(b"\n".join(lines))
     assert _flat(inputs.batches([path], 128, epochs=2)) == list(range(2000)) * 2
     assert [record.getMessage() for record in caplog.records] == [
-        "1 of 2001 lines are not Criteo rows and were left out; the first is %s:701: "
-        "expected 40 tab-separated columns, got 1" % path
+        "1 of 2001 lines are not Criteo rows (1 columns) and were left out; the first is "
+        "%s:701: expected 40 tab-separated columns, got 1" % path
     ]
 
 
@@ -155,7 +173,7 @@ def test_too_many_rejects_are_refused_with_the_first_line(tmp_path, shuffle):
     (tmp_path / "f").write_bytes(b"\n".join(lines))
     with pytest.raises(
         errors.InputError,
-        match=r"at most 0.1 % malformed lines, got 2 of the \d+ read; .*f:501: expected 40",
+        match=r"at most 0.1 % malformed lines, got 2 of the \d+ read .*f:501: expected 40",
     ):
         list(inputs.batches([str(tmp_path / "f")], 10, shuffle=shuffle))
 
@@ -185,7 +203,7 @@ def test_dataset_gives_the_batches(paths):
             np.testing.assert_array_equal(got[0]["dense"], want.dense)
             np.testing.assert_array_equal(got[0]["sparse"], want.sparse)
             np.testing.assert_array_equal(got[0]["missing"], want.missing)
-            assert got[1].tolist() == [[float(label)] for label in want.label]
+            assert got[1].tolist() == want.label.tolist()
         with pytest.raises(tf.errors.OutOfRangeError):
             sess.run(got_label)
 
@@ -205,3 +223,55 @@ def test_dataset_passes_the_error_text_on(tmp_path):
         got = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
         with pytest.raises(tf.errors.OpError, match="f:1: expected 40 tab-separated columns"):
             sess.run(got)
+
+
+@rows_testing.PROPERTY
+@given(rows=rows_testing.rows(max_rows=40), batch_size=st.integers(1, 50))
+def test_text_and_blocks_give_the_same_tensors(tmp_path_factory, rows, batch_size):
+    if not rows.count:
+        return
+    folder = tmp_path_factory.mktemp("same")
+    (folder / "f").write_bytes(text.format(rows))
+    paths = [str(folder / "f")]
+    from_text = list(inputs.batches(paths, batch_size))
+    from_blocks = list(inputs.batches(_blocks(paths, folder / "blocks", 999), batch_size))
+    assert len(from_text) == len(from_blocks)
+    for one, other in zip(from_text, from_blocks):
+        for array, other_array in zip(one, other):
+            assert array.dtype == other_array.dtype
+            np.testing.assert_array_equal(array, other_array)
+
+
+@pytest.fixture(name="one_shard")
+def _one_shard(tmp_path):
+    """The manifest of 3 blocks in one shard, and the shard."""
+    (tmp_path / "f").write_bytes(text.format(_numbered(2500)))
+    paths = _blocks([str(tmp_path / "f")], tmp_path / "blocks", 1 << 30)
+    return paths, tmp_path / "blocks" / "rows-00000-00000.tfrecord"
+
+
+def test_a_changed_shard_is_refused_with_file_and_offset(one_shard):
+    paths, path = one_shard
+    data = bytearray(path.read_bytes())
+    second = data.index(b"dense", 1000) - 20
+    data[second + 5000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(
+        errors.InputError, match=r"00000.tfrecord: byte (\d+): expected the block's"
+    ):
+        list(inputs.batches(paths, 100))
+
+
+def test_a_truncated_shard_is_refused_with_file_and_offset(one_shard):
+    paths, path = one_shard
+    path.write_bytes(path.read_bytes()[:-1])
+    match = r"00000.tfrecord: byte \d+: expected a block of \d+ bytes, got \d+: the file is cut off"
+    with pytest.raises(errors.InputError, match=match):
+        list(inputs.batches(paths, 100))
+
+
+def test_a_shard_that_is_gone_is_refused(one_shard):
+    paths, path = one_shard
+    path.unlink()
+    with pytest.raises(errors.InputError, match="00000.tfrecord"):
+        list(inputs.batches(paths, 100))

@@ -1,47 +1,28 @@
 """Tests of the native loops: against numpy and published values, and for access out of bounds."""
 
-import ctypes
-import mmap
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline import kernel, rows_testing
+from data_pipeline import guarded_memory, kernel, rows_testing
 from data_pipeline import rows as rows_lib
-
-
-class _Guarded:
-    """Memory that ends where the next byte may be neither read nor written."""
-
-    def __init__(self, size):
-        pages = -(-size // mmap.PAGESIZE) + 1
-        self._map = mmap.mmap(-1, pages * mmap.PAGESIZE)
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
-        libc = ctypes.CDLL(None, use_errno=True)
-        last = ctypes.c_void_p(address + (pages - 1) * mmap.PAGESIZE)
-        assert libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-        start = (pages - 1) * mmap.PAGESIZE - size
-        self.array = np.frombuffer(self._map, np.uint8, size, start)
 
 
 def _guarded_rows(count):
     """Rows whose arrays each end at a guard."""
     return rows_lib.Rows(
         *[
-            _Guarded(array.nbytes).array.view(array.dtype).reshape(array.shape)
+            guarded_memory.allocate(array.nbytes).view(array.dtype).reshape(array.shape)
             for array in rows_lib.empty(count)
         ]
     )
 
 
 def _parse_guarded(data, max_rows, max_bad):
-    text = _Guarded(len(data) + kernel.PADDING_BYTES).array
-    text[: len(data)] = np.frombuffer(data, np.uint8)
-    text[len(data) :] = 0x30
+    text = guarded_memory.copy_of(data + b"0" * kernel.PADDING_BYTES)
     rows = _guarded_rows(max_rows)
-    bad = _Guarded(24 * max_bad).array.view(np.int64).reshape(-1, 3)
+    bad = guarded_memory.allocate(24 * max_bad).view(np.int64).reshape(-1, 3)
     return kernel.parse(text, len(data), rows, bad), rows
 
 
@@ -73,8 +54,8 @@ def test_arrays_that_end_at_a_guard_hold_everything(rows):
     assert kernel.format_rows(got) == data
     index = np.arange(rows.count)
     assert kernel.gather(got, index).sparse.tolist() == rows.sparse.tolist()
-    bits = _Guarded(kernel.MISSING_BYTES * rows.count).array.reshape(-1, kernel.MISSING_BYTES)
-    bits[:] = kernel.pack(got.missing)
+    bits = guarded_memory.copy_of(kernel.pack(got.missing).tobytes())
+    bits = bits.reshape(-1, kernel.MISSING_BYTES)
     assert kernel.unpack(bits).tolist() == rows.missing.tolist()
 
 

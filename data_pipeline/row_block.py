@@ -147,9 +147,7 @@ def _rows(data: np.ndarray, start: int, layout: _Layout, count: int) -> rows_lib
         for at, (_, size) in zip(layout.starts, FIELD_BYTES)
     ]
     dense, label, missing, sparse = fields
-    return rows_lib.Rows(
-        label[:, 0], dense.view("<i4"), sparse.view("<u4"), kernel.unpack(missing)
-    )
+    return rows_lib.Rows(label[:, 0], dense.view("<i4"), sparse.view("<u4"), kernel.unpack(missing))
 
 
 def _masked_crc(data: np.ndarray) -> int:

@@ -123,7 +123,7 @@ def format(rows: rows_lib.Rows) -> bytes:  # noqa: A001  # always called as text
 
 
 def _reason(line: bytes) -> Tuple[str, str]:
-    """Says why one line is not well-formed, as a code and a text; slow, for malformed lines only."""
+    """Says why a line is not well-formed, as code and text; slow, for malformed lines only."""
     if not line:
         return EMPTY_LINE, "expected %d columns, got an empty line" % schema.NUM_COLUMNS
     if line.startswith(b"\xef\xbb\xbf"):

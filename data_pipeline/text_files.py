@@ -12,6 +12,8 @@ MAX_REJECT_SHARE = 0.001
 
 _CHUNK_BYTES = 1 << 20
 
+_GZIP_MAGIC = b"\x1f\x8b"
+
 
 class Range(NamedTuple):
     """The lines of `path` that start at byte `start` or later and before byte `end`."""
@@ -129,7 +131,13 @@ def check_criteo(paths: Sequence[str]) -> None:
       InputError: More than 0.1 % of a file's first lines are not Criteo rows, or it cannot be read.
     """
     for path in paths:
-        parsed = text.parse(_head(path))
+        head = _head(path)
+        if head.startswith(_GZIP_MAGIC):
+            raise errors.InputError(
+                "expected plain text or row blocks, got a gzip file, which cannot be cut: "
+                "encode it (//data_pipeline:criteo encode): %s" % path
+            )
+        parsed = text.parse(head)
         lines = parsed.rows.count + len(parsed.rejects)
         if len(parsed.rejects) > MAX_REJECT_SHARE * lines:
             first = parsed.rejects[0]

@@ -1,5 +1,6 @@
 """Tests of finding and cutting text files."""
 
+import gzip
 import os
 
 import pytest
@@ -138,6 +139,7 @@ def test_check_criteo_tolerates_one_reject_in_a_thousand(tmp_path):
         pytest.param(_ROW + b"\n", r"got an empty line, .*f:2; 1 of the first 2", id="empty_line"),
         pytest.param(b"a,b\n" * 2000, r"columns, got 1, .*f:1; 1000 of", id="other_format"),
         pytest.param(b"\0" * 500000, r"columns, got 1, .*f:1; 1 of the first 1 ", id="one_line"),
+        pytest.param(gzip.compress(_ROW), "got a gzip file, which cannot be cut", id="gzip"),
         pytest.param(_ROW * 900 + b"x\n\n", r"f:901; 2 of the first 902", id="two_rejects"),
     ],
 )

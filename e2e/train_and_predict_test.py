@@ -5,7 +5,7 @@ import os
 import pytest
 import requests
 
-from data_pipeline import generator, text, wire
+from data_pipeline import encode, generator, local_engine, text, wire
 from e2e import programs
 from launch import history, local_cluster
 
@@ -47,6 +47,15 @@ def test_every_row_is_trained_once_and_the_last_checkpoint_is_evaluated(
     # A worker's last batch may be short, so that each may add one step.
     steps = _last_step(tmp_path)
     assert -(-TRAIN_ROWS // BATCH) <= steps <= -(-TRAIN_ROWS // BATCH) + num_workers - 1
+
+
+def test_row_blocks_train_and_evaluate_like_text(data, tmp_path):
+    blocks = tmp_path / "blocks"
+    for name in ("train.tsv", "eval.tsv"):
+        engine = local_engine.Engine(1)
+        encode.run([str(data / name)], str(blocks / name), engine, print)
+    _train(blocks, tmp_path, 2)
+    assert -(-TRAIN_ROWS // BATCH) <= _last_step(tmp_path) <= -(-TRAIN_ROWS // BATCH) + 1
 
 
 def test_max_steps_ends_the_job_earlier(data, tmp_path):

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import List, NamedTuple, Optional, Tuple
 
-from data_pipeline import errors, text_files
+from data_pipeline import errors, row_source
 from model import deepfm
 
 EXPORT_CHOICES = ("best", "latest")
@@ -113,11 +113,11 @@ def check_numbers(options: argparse.Namespace) -> deepfm.ModelConfig:
 def criteo_files(flag: str, spec: str) -> Tuple[str, ...]:
     """The files of `spec`; raises InputError, naming `flag`, where they are not Criteo rows."""
     try:
-        paths = text_files.expand(spec)
-        text_files.check_criteo(paths)
+        paths = row_source.find(spec)
+        row_source.of(paths).check()
     except errors.InputError as e:
         raise errors.InputError("%s: %s" % (flag, e)) from e
-    return tuple(paths)
+    return paths
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -127,7 +127,7 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
         epilog="The environment variable TF_CONFIG says which task of which cluster this is.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    data = "Criteo TSV: a file, a quoted glob, or a folder"
+    data = "Criteo TSV: a file, a quoted glob, or a folder; or row blocks: their folder or manifest"
     parser.add_argument("--train_file", required=True, help=data)
     parser.add_argument("--eval_file", required=True, help=data)
     parser.add_argument("--model_dir", required=True, help="checkpoints; shared by all tasks")

@@ -5,14 +5,13 @@ import urllib.error
 import urllib.request
 from typing import List
 
-from data_pipeline import text_files
+from data_pipeline import row_source
 from launch import processes
 
 
 def first_lines(spec: str, count: int) -> List[str]:
-    """The first `count` lines of the first file of `spec`, without their ends."""
-    with open(text_files.expand(spec)[0], encoding="ascii") as lines:
-        return [line.rstrip("\n") for line, _ in zip(lines, range(count))]
+    """The first `count` rows of `spec`, as lines without their ends."""
+    return row_source.of(row_source.find(spec)).head(count)
 
 
 def post_rows(url: str, lines: List[str]) -> List[float]:

@@ -5,7 +5,7 @@ from typing import Callable
 
 import tensorflow as tf
 
-from data_pipeline import inputs, text_files
+from data_pipeline import inputs, row_source
 from launch import cluster, hooks, task_config
 from launch import job as job_lib
 from launch import options as options_lib
@@ -92,5 +92,5 @@ def _hooks(
 
 def _num_steps(options: options_lib.TrainOptions) -> int:
     """Steps of all workers together, estimated from the sizes of the files."""
-    rows = text_files.count_rows_estimate(list(options.train_files)) * options.epochs
+    rows = row_source.of(options.train_files).count_rows() * options.epochs
     return -(-rows // options.batch_size)

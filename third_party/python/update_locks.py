@@ -18,7 +18,9 @@ from typing import Dict, List, Optional
 LOCKS = (
     ("third_party/python", "build_requirements", ""),
     ("third_party/python", "requirements", ""),
+    ("third_party/pyspark", "requirements", ""),
     ("third_party/tikit", "requirements", "tikit"),
+    ("third_party/zig", "requirements", ""),
 )
 
 

@@ -1,34 +1,18 @@
 """@zig: a C compiler from the package index, the same on every machine, and a rule that uses it."""
 
-def _zig_repository_impl(ctx):
-    ctx.report_progress("Installing zig")
-    result = ctx.execute(
-        [
-            ctx.path(ctx.attr._interpreter),
-            ctx.path(ctx.attr._install_wheel),
-            "--requirements=%s" % ctx.path(ctx.attr._lock),
-            "--build_requirements=%s" % ctx.path(ctx.attr._build_requirements),
-            "--target=site-packages",
-        ],
-        environment = {"PYTHONNOUSERSITE": "1", "PYTHONPATH": ""},
-        timeout = 600,  # seconds, for 81 MB
+load("//third_party/python:hashed_install.bzl", "hashed_install")
+
+def zig_repository(name):
+    """Declares `@name` with the compiler's folder, one directory.
+
+    Args:
+      name: Name of the repository.
+    """
+    hashed_install(
+        name = name,
+        build_file_content = "exports_files([\"site-packages/ziglang\"], visibility = [\"//visibility:public\"])\n",
+        requirements_lock = "//third_party/zig:requirements_lock.txt",
     )
-    if result.return_code:
-        fail("could not install zig:\n" + result.stderr)
-
-    # One directory, not one input per file: it has 15,000.
-    ctx.file("BUILD", "exports_files([\"site-packages/ziglang\"], visibility = [\"//visibility:public\"])\n")
-
-zig_repository = repository_rule(
-    implementation = _zig_repository_impl,
-    attrs = {
-        "_build_requirements": attr.label(default = "//third_party/python:build_requirements_lock.txt"),
-        "_install_wheel": attr.label(default = "//third_party/python:install_wheel.py"),
-        "_interpreter": attr.label(default = "@python37//:python"),
-        "_lock": attr.label(default = "//third_party/zig:requirements_lock.txt"),
-    },
-    doc = "Installs third_party/zig/requirements_lock.txt, hash-checked.",
-)
 
 # The oldest processors and C libraries that TensorFlow 1.15's own wheels run on, but for SSE 4.2 (2009).
 _TARGET = ["-target", "x86_64-linux-gnu.2.17", "-mcpu=x86_64_v2"]
