@@ -31,12 +31,15 @@ _EXIT_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 _DESCRIPTION = """\
 Criteo data: raw text (a label, 13 integers, 26 hex categories, tab separated, empty where missing)
 to row blocks, which train several times faster, and back without loss.
+
+Paths are local, on a mount, or in HDFS: hdfs://NAMENODE/PATH as HADOOP_CONF_DIR has it, or
+webhdfs://HOST:PORT/PATH with the NameNode's HTTP address.
 """
 
 _ENCODE_EXAMPLES = """\
 examples:
   criteo encode --input=/data/day_*.gz --output=/data/blocks
-  criteo encode --input=/mnt/raw --output=/mnt/blocks --engine=spark --master=yarn
+  criteo encode --input=hdfs://nn/raw --output=hdfs://nn/blocks --engine=spark --master=yarn
 
 The output folder gets shards, rejects.jsonl (each malformed line with file, line and reason) and,
 last, manifest.json. Without a manifest it is not a data set yet: type the same command again, and

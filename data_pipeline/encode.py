@@ -115,7 +115,7 @@ def _check_replaceable(output: str, before: Optional[Dict[str, Any]]) -> None:
             "expected an empty folder, got an encode of other inputs, of changed ones, or with "
             "another --shard_bytes (--overwrite replaces it): %s" % output
         )
-    names = storage.of(output).list(output)
+    names = [name for name in storage.of(output).list(output) if name[0] != "."]
     if names:
         raise errors.InputError(
             "expected an empty folder, got one with %s (--overwrite replaces shards and manifest): "
@@ -195,6 +195,10 @@ def _publish(made: manifest.Manifest, pieces: List[encoder.Piece]) -> None:
         at.remove(path)
     manifest.write(made)
     at.remove_folder(storage.join(made.folder, encoder.WORK_FOLDER))
+    # What killed runs left; storage's unfinished files have such names.
+    for name in at.list(made.folder):
+        if manifest.is_shard_name(name[1:].rpartition(".")[0]):
+            at.remove(storage.join(made.folder, name))
 
 
 def _piece_rejects(folder: str, piece: encoder.Piece) -> Iterator[rejects.Record]:

@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a task read since it last told."""
+    """What a task read since it last told; of pieces finished before, not their rejects."""
 
     size_bytes: int
     lines: int
@@ -70,14 +70,16 @@ def run(
     """
     done = finished(folder, task.number, task.piece)
     if done:
+        start = task.piece * piece_bytes
+        observe(Seen(min(piece_bytes, task.source.size_bytes - start), done.lines, []))
         return [done]
     pieces = []
     with sources.Lines(task, piece_bytes) as lines:
         for number in lines.pieces():
             done = finished(folder, task.number, number)
             if done:
-                for _ in lines.chunks(number):
-                    pass  # a gzip file can only be read from its start
+                for _ in lines.chunks(number):  # a gzip file can only be read from its start
+                    observe(Seen(lines.newly_read(), 0, []))
             pieces.append(done or _Work(task, number, folder, lines, observe).run())
     return pieces
 

@@ -3,11 +3,10 @@
 import errno
 import os
 import re
-from typing import Optional
+import socket
+from typing import Iterator, Optional
 
 import hdfs
-import requests  # type: ignore[import]
-import urllib3
 
 _NO_SUCH_FILE = os.strerror(errno.ENOENT)
 _NOT_WEBHDFS = "an answer that is not WebHDFS's"
@@ -23,14 +22,19 @@ def reason(error: BaseException) -> str:
         return _answer(error)
     if isinstance(error, (KeyError, ValueError)):
         return _NOT_WEBHDFS
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return "no answer in time"
-    cause: Optional[BaseException] = error
-    while cause:
+    causes = list(_causes(error))
+    for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        cause = cause.__cause__ or cause.__context__
+    if any(isinstance(cause, socket.timeout) for cause in causes):
+        return "no answer in time"
     return "a cut connection"
+
+
+def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _answer(error: hdfs.HdfsError) -> str:

@@ -93,7 +93,8 @@ def test_token_is_sent_and_not_shown(monkeypatch, caplog):
     for text in (caplog.text, repr(at), str(caught.value), str(refused.value)):
         assert _TOKEN not in text
     for error in (caught.value, refused.value):
-        assert error.__suppress_context__  # its URL would be in a traceback
+        # A traceback would show its URL.
+        assert error.__cause__ is None and error.__suppress_context__
 
 
 def test_proxies_and_netrc_are_not_for_hdfs(monkeypatch):

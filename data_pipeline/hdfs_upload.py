@@ -57,7 +57,6 @@ class Upload(io.RawIOBase):
 
     def abort(self) -> None:
         """Returns when sending has ended, whatever has arrived."""
-        self._discard_chunks()
         self._end()
 
     def _put_buffer(self) -> None:
@@ -78,11 +77,14 @@ class Upload(io.RawIOBase):
             self._send(iter(self._chunks.get, None))
         except Exception as e:  # raised again in the thread that writes
             self._error = e
-            # Wakes a writer that waits for space. It cannot come to wait again: it looks for an
-            # error first, and only finish() or abort() puts one thing more.
-            self._discard_chunks()
+            self._make_room()
 
-    def _discard_chunks(self) -> None:
+    def _make_room(self) -> None:
+        """Wakes a writer that waits for room.
+
+        It cannot come to wait again: it looks for an error first, and only finish() or abort() puts
+        one thing more.
+        """
         while True:
             try:
                 self._chunks.get_nowait()

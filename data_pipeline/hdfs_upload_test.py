@@ -21,35 +21,35 @@ def test_all_bytes_are_sent_in_order_and_in_chunks():
     assert upload.size_bytes == upload.tell() == 4 * _CHUNK + 2
 
 
-def test_writer_waits_for_a_slow_sender():
-    may_send, sent = threading.Event(), []
+def _write(upload, pieces, raised):
+    try:
+        for _ in range(pieces):
+            upload.write(bytes(_CHUNK))
+    except ValueError as e:
+        raised.append(str(e))
+
+
+@pytest.mark.parametrize("error", [None, ValueError("cut")])
+def test_writer_waits_for_a_slow_sender(error):
+    may_send, sent, raised = threading.Event(), [], []
 
     def send(chunks):
         may_send.wait()
+        if error:
+            raise error
         sent.extend(chunks)
 
     upload = hdfs_upload.Upload(send)
-    writer = threading.Thread(target=upload.write, args=(bytes(20 * _CHUNK),))
+    writer = threading.Thread(target=_write, args=(upload, 20, raised), daemon=True)
     writer.start()
-    writer.join(0.2)  # a writer that does not wait ends in a millisecond
+    writer.join(0.2)  # one that does not wait ends in milliseconds
     assert writer.is_alive()
+    assert upload.tell() < 10 * _CHUNK
     may_send.set()
-    writer.join()
-    upload.finish()
-    assert len(sent) == 20
-
-
-def test_error_of_the_sender_reaches_a_waiting_writer():
-    def send(chunks):
-        next(chunks)
-        raise ValueError("cut")
-
-    upload = hdfs_upload.Upload(send)
-    with pytest.raises(ValueError, match="cut"):
-        upload.write(bytes(100 * _CHUNK))
-    with pytest.raises(ValueError, match="cut"):
-        upload.finish()
+    writer.join(30)
+    assert not writer.is_alive()
     upload.abort()
+    assert (len(sent), raised) == ((0, ["cut"]) if error else (20, []))
 
 
 def test_error_of_the_sender_is_seen_at_the_end():

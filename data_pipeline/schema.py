@@ -23,12 +23,35 @@ UINT32_MAX = 2**32 - 1
 MISSING_CATEGORY = UINT32_MAX
 
 
+class Kind(NamedTuple):
+    """What the cells of a column hold.
+
+    Attributes:
+      low: The smallest value.
+      high: The largest value.
+      form: Regular expression of a cell that is not missing; one text for each value.
+      may_miss: Whether a cell may be empty, which means that the value is missing.
+    """
+
+    low: int
+    high: int
+    form: str
+    may_miss: bool
+
+
+KINDS = {
+    LABEL: Kind(0, 1, "[01]", may_miss=False),
+    DENSE: Kind(INT32_MIN, INT32_MAX, "0|-?[1-9][0-9]*", may_miss=True),
+    SPARSE: Kind(0, UINT32_MAX, "[0-9a-f]{8}", may_miss=True),
+}
+
+
 class Column(NamedTuple):
-    """One column of a line.
+    """One column of a line; COLUMNS has them in the order of the line.
 
     Attributes:
       name: "label", "I1" .. "I13" or "C1" .. "C26".
-      kind: LABEL, DENSE or SPARSE.
+      kind: LABEL, DENSE or SPARSE; KINDS says what that is.
       field: Position among the features, 0 .. NUM_FIELDS - 1; -1 for the label.
     """
 

@@ -21,3 +21,14 @@ def test_names_and_kinds_agree():
     assert all(c.kind == schema.DENSE for c in schema.COLUMNS if c.name.startswith("I"))
     assert all(c.kind == schema.SPARSE for c in schema.COLUMNS if c.name.startswith("C"))
     assert (len(schema.DENSE_NAMES), len(schema.SPARSE_NAMES)) == (13, 26)
+
+
+def test_every_kind_has_its_range_and_form():
+    assert {column.kind for column in schema.COLUMNS} == set(schema.KINDS)
+    ranges = {name: (kind.low, kind.high) for name, kind in schema.KINDS.items()}
+    assert ranges == {
+        schema.LABEL: (0, 1),
+        schema.DENSE: (-2147483648, 2147483647),
+        schema.SPARSE: (0, 4294967295),
+    }
+    assert [name for name, kind in schema.KINDS.items() if not kind.may_miss] == [schema.LABEL]

@@ -7,7 +7,7 @@ import resource
 import tempfile
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_pipeline import errors, rows_testing, storage
@@ -26,6 +26,7 @@ def _read(path, start=0, end=None):
 
 
 @rows_testing.PROPERTY
+@example([b"abc"], 2, 1)
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 100), st.none() | st.integers(0, 100))
 def test_open_reads_any_part_of_what_create_wrote(tmp_path_factory, pieces, start, end):
     path, data = str(tmp_path_factory.mktemp("storage") / "f"), b"".join(pieces)

@@ -19,8 +19,10 @@ _BAD_LINES = 1024
 # How much of a cell, or of a line, a reason shows.
 _SHOWN_BYTES = 16
 
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
-_CATEGORY = re.compile(rb"[0-9a-f]{8}")
+_FORMS = {name: re.compile(kind.form.encode()) for name, kind in schema.KINDS.items()}
+
+# Sign and digits of the longest int32.
+_INT32_BYTES = len(str(schema.INT32_MIN))
 
 # Why a line can be malformed, in the order in which it is looked at.
 EMPTY_LINE = "empty_line"
@@ -144,16 +146,21 @@ def _reason(line: bytes) -> Tuple[str, str]:
 
 def _flaw(column: schema.Column, cell: bytes) -> Optional[Tuple[str, str]]:
     """Returns code and expectation that the cell breaks, or None if it is well-formed."""
-    if column.kind == schema.LABEL:
-        return None if cell in (b"0", b"1") else (LABEL, "0 or 1")
-    if not cell:
+    kind = schema.KINDS[column.kind]
+    if not cell and kind.may_miss:
         return None
-    if column.kind == schema.SPARSE:
-        good = _CATEGORY.fullmatch(cell)
-        return None if good else (CATEGORY, "8 lower-case hex digits or nothing")
-    if not _INTEGER.fullmatch(cell):
-        return INTEGER, "a plain integer or nothing"
+    if not _FORMS[column.kind].fullmatch(cell):
+        return _WRONG_FORM[column.kind]
     # The length comes first: int() of a megabyte of digits takes minutes.
-    if len(cell) > 11 or not schema.INT32_MIN <= int(cell) <= schema.INT32_MAX:
+    if column.kind == schema.DENSE and (
+        len(cell) > _INT32_BYTES or not kind.low <= int(cell) <= kind.high
+    ):
         return INTEGER_RANGE, "an int32"
     return None
+
+
+_WRONG_FORM = {
+    schema.LABEL: (LABEL, "0 or 1"),
+    schema.DENSE: (INTEGER, "a plain integer or nothing"),
+    schema.SPARSE: (CATEGORY, "8 lower-case hex digits or nothing"),
+}
