@@ -17,6 +17,9 @@ enum {
   MAX_INT32_DIGITS = 10
 };
 
+/* What is compiled again for newer processors has to be part of its caller. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* A byte in all eight places of a word. */
 #define EACH(byte) ((uint64_t)0x0101010101010101 * (byte))
 
@@ -33,12 +36,17 @@ static inline uint32_t load32(const void *p) {
   return word;
 }
 
-/* 1 where the processor has SSE 4.2, which all here is compiled for, and AVX. */
+/* 0 where the processor lacks SSE 4.2, which all here is compiled for, or AVX; 2 where it has AVX2
+ * and BMI2 for criteo_parse_avx2(); else 1. */
 __attribute__((target("no-sse4.2"))) int32_t criteo_supported(void) {
-  const uint32_t wanted = 1u << 20 | 1u << 28;
+  const uint32_t wanted = 1u << 20 | 1u << 28, wanted_too = 1u << 5 | 1u << 8 | 1u << 3;
   uint32_t a = 1, b, c = 0, d;
   __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  return (c & wanted) == wanted;
+  if ((c & wanted) != wanted) return 0;
+  a = 7;
+  c = 0;
+  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return (b & wanted_too) == wanted_too ? 2 : 1;
 }
 
 /* Marks the upper halves of the vector registers as unused; see kernel.py. */
@@ -60,7 +68,7 @@ static const uint8_t *long_integer(const uint8_t *p, int32_t *out) {
 }
 
 /* Parses a non-empty integer cell; returns the byte after its tab, or 0. */
-static inline const uint8_t *integer(const uint8_t *p, int32_t *out) {
+INLINE const uint8_t *integer(const uint8_t *p, int32_t *out) {
   uint64_t word = load(p);
   const uint64_t tabs = word ^ EACH('\t');
   const uint64_t zero_bytes = (tabs - EACH(1)) & ~tabs & EACH(0x80);
@@ -87,7 +95,7 @@ static inline const uint8_t *integer(const uint8_t *p, int32_t *out) {
 }
 
 /* Decodes words of 8 hex digits each; returns 0 if all of them are lower-case hex digits. */
-static inline uint64_t hex(const uint64_t *words, uint32_t *values) {
+INLINE uint64_t hex(const uint64_t *words, uint32_t *values) {
   uint64_t flaws = 0;
   for (int i = 0; i < HEX_LANES; i++) {
     const uint64_t word = words[i], letter = (word >> 6) & EACH(1);
@@ -103,7 +111,7 @@ static inline uint64_t hex(const uint64_t *words, uint32_t *values) {
 }
 
 /* Parses one line into row 0 of the arrays; returns the byte after its newline, or 0. */
-static inline const uint8_t *line(const uint8_t *p, uint8_t *label, int32_t *dense,
+INLINE const uint8_t *line(const uint8_t *p, uint8_t *label, int32_t *dense,
                                   uint32_t *sparse, uint8_t *missing) {
   uint64_t words[HEX_LANES];
   uint32_t values[HEX_LANES];
@@ -127,10 +135,8 @@ static inline const uint8_t *line(const uint8_t *p, uint8_t *label, int32_t *den
       words[i] = EACH('0');
       p++;
     } else {
+      /* A newline among the digits, maybe the end of the text, is passed here and found by hex(). */
       if (p[8] != separator) return 0;
-      /* Before the next cell: a newline among the digits ends the line, and maybe the text. */
-      const uint64_t newlines = word ^ EACH('\n');
-      if ((newlines - EACH(1)) & ~newlines & EACH(0x80)) return 0;
       words[i] = word;
       p += 9;
     }
@@ -143,11 +149,12 @@ static inline const uint8_t *line(const uint8_t *p, uint8_t *label, int32_t *den
 
 /* Parses lines until the text, the space for rows or the space for bad lines is used up.
  *
- * The text ends with a newline, and 16 more bytes can be read after it. `bad` gets the number of
+ * The text ends with a newline, and 256 more bytes can be read after it: line() may pass it by as
+ * much as 26 categories have. `bad` gets the number of
  * each malformed line, from 0, and its first byte and the byte after its newline, as offsets into
  * the text. `used` gets the bytes, the rows, the lines and the bad lines.
  */
-void criteo_parse(const uint8_t *text, int64_t size, int64_t max_rows, int64_t max_bad,
+INLINE void parse(const uint8_t *text, int64_t size, int64_t max_rows, int64_t max_bad,
                   uint8_t *label, int32_t *dense, uint32_t *sparse, uint8_t *missing, int64_t *bad,
                   int64_t *used) {
   const uint8_t *p = text, *const end = text + size;
@@ -172,6 +179,19 @@ void criteo_parse(const uint8_t *text, int64_t size, int64_t max_rows, int64_t m
   used[1] = rows;
   used[2] = rows + bads;
   used[3] = bads;
+}
+
+void criteo_parse(const uint8_t *text, int64_t size, int64_t max_rows, int64_t max_bad,
+                  uint8_t *label, int32_t *dense, uint32_t *sparse, uint8_t *missing, int64_t *bad,
+                  int64_t *used) {
+  parse(text, size, max_rows, max_bad, label, dense, sparse, missing, bad, used);
+}
+
+/* An eighth faster. */
+__attribute__((target("avx2,bmi,bmi2"))) void criteo_parse_avx2(
+    const uint8_t *text, int64_t size, int64_t max_rows, int64_t max_bad, uint8_t *label,
+    int32_t *dense, uint32_t *sparse, uint8_t *missing, int64_t *bad, int64_t *used) {
+  parse(text, size, max_rows, max_bad, label, dense, sparse, missing, bad, used);
 }
 
 static inline uint8_t *format_integer(int32_t value, uint8_t *out) {
@@ -241,6 +261,42 @@ void criteo_pack(int64_t rows, const uint8_t *flags, uint8_t *bits) {
     for (int i = 8 * (MISSING_BYTES - 1); i < NUM_FIELDS; i++) last |= (uint8_t)(flags[i] << (i % 8));
     bits[MISSING_BYTES - 1] = last;
   }
+}
+
+static inline uint8_t *copy(uint8_t *out, const void *from, int64_t size) {
+  __builtin_memcpy(out, from, (uint64_t)size);
+  return out + size;
+}
+
+/* TFRecord's checksum of some bytes. */
+static inline uint8_t *masked_crc(uint8_t *out, const uint8_t *from, int64_t size) {
+  const uint32_t crc = criteo_crc32c(0, from, size);
+  const uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
+  return copy(out, &masked, sizeof masked);
+}
+
+/* Writes rows as a TFRecord; returns its bytes. Before each of the fields dense, label, missing and
+ * sparse come bytes of the message, which stand one after the other in `prefixes`. */
+int64_t criteo_record(int64_t rows, const uint8_t *label, const int32_t *dense,
+                      const uint32_t *sparse, const uint8_t *missing, const uint8_t *prefixes,
+                      const int64_t *prefix_sizes, uint8_t *out) {
+  uint8_t *const message = out + 12, *p = message;
+  const void *const fields[] = {dense, label, 0, sparse};
+  const int64_t sizes[] = {rows * NUM_DENSE * 4, rows, rows * MISSING_BYTES, rows * NUM_SPARSE * 4};
+  for (int i = 0; i < 4; i++) {
+    p = copy(p, prefixes, prefix_sizes[i]);
+    prefixes += prefix_sizes[i];
+    if (fields[i]) {
+      copy(p, fields[i], sizes[i]);
+    } else {
+      criteo_pack(rows, missing, p);
+    }
+    p += sizes[i];
+  }
+  const uint64_t size = (uint64_t)(p - message);
+  copy(out, &size, sizeof size);
+  masked_crc(out + 8, out, 8);
+  return masked_crc(p, message, (int64_t)size) - out;
 }
 
 /* Bits, 5 bytes a row, to uint8 [rows, 39] of 0 and 1. */

@@ -16,7 +16,7 @@ from data_pipeline import errors, schema
 from data_pipeline import rows as rows_lib
 
 # How many bytes after the text parse() may look at.
-PADDING_BYTES = 16
+PADDING_BYTES = 256
 
 MISSING_BYTES = -(-schema.NUM_FIELDS // 8)
 
@@ -29,6 +29,9 @@ MAX_LINE_BYTES = 2 + _INTEGER_BYTES * schema.NUM_DENSE + _CATEGORY_BYTES * schem
 
 # The shortest well-formed line: a label and 39 empty cells.
 MIN_LINE_BYTES = 1 + schema.NUM_COLUMNS
+
+# Of dense, label and sparse.
+_ROW_BYTES = (4 * schema.NUM_DENSE, 1, 4 * schema.NUM_SPARSE)
 
 _FILE = "criteo_kernel.so"
 
@@ -54,7 +57,7 @@ def parse(text: np.ndarray, size: int, rows: rows_lib.Rows, bad: np.ndarray) -> 
     if size + PADDING_BYTES > len(text) or (size and text[size - 1] != ord("\n")):
         raise ValueError("expected text that ends with a newline and padding")
     used = np.zeros(4, np.int64)
-    _library().criteo_parse(
+    _parser()(
         _address(text),
         ctypes.c_int64(size),
         ctypes.c_int64(rows.count),
@@ -75,6 +78,25 @@ def format_rows(rows: rows_lib.Rows) -> bytes:
 def crc32c(data: np.ndarray) -> int:
     """Returns the CRC32C (Castagnoli, RFC 3720) of contiguous bytes."""
     return _library().criteo_crc32c(ctypes.c_uint32(0), _address(data), ctypes.c_int64(data.nbytes))
+
+
+def record(
+    rows: rows_lib.Rows, prefixes: np.ndarray, prefix_sizes: np.ndarray, out: np.ndarray
+) -> int:
+    """Writes rows as a TFRecord and returns its size.
+
+    Args:
+      rows: Valid rows.
+      prefixes: uint8; what comes before dense, label, missing bits and sparse, put together.
+      prefix_sizes: int64 [4]; bytes of each.
+      out: uint8; at least prefixes, 162 bytes a row, and 16.
+    """
+    if len(out) < len(prefixes) + rows.count * (sum(_ROW_BYTES) + MISSING_BYTES) + 16:
+        raise ValueError("expected space for a record, got %d bytes" % len(out))
+    return _library().criteo_record(
+        ctypes.c_int64(rows.count),
+        *[_address(array) for array in (*rows, prefixes, prefix_sizes, out)],
+    )
 
 
 def pack(flags: np.ndarray) -> np.ndarray:
@@ -141,6 +163,13 @@ def _address(array: np.ndarray) -> ctypes.c_void_p:
 
 
 @functools.lru_cache(maxsize=None)
+def _parser() -> Any:
+    """The faster of the two parsers that this processor can run; both are the same code."""
+    library = _library()
+    return library.criteo_parse if library.criteo_supported() == 1 else library.criteo_parse_avx2
+
+
+@functools.lru_cache(maxsize=None)
 def _library() -> Any:
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), _FILE)
     try:
@@ -151,9 +180,16 @@ def _library() -> Any:
         ) from e
     if not library.criteo_supported():
         raise errors.InputError("expected a processor with AVX, as TensorFlow 1.15 needs too")
-    library.criteo_parse.restype = None
     library.criteo_format.restype = ctypes.c_int64
+    library.criteo_record.restype = ctypes.c_int64
     library.criteo_crc32c.restype = ctypes.c_uint32
-    for name in ("criteo_leave_avx", "criteo_pack", "criteo_unpack", "criteo_gather"):
+    for name in (
+        "criteo_parse",
+        "criteo_parse_avx2",
+        "criteo_leave_avx",
+        "criteo_pack",
+        "criteo_unpack",
+        "criteo_gather",
+    ):
         getattr(library, name).restype = None
     return library

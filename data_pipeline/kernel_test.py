@@ -1,5 +1,7 @@
 """Tests of the native loops: against numpy and published values, and for access out of bounds."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,3 +132,24 @@ def test_gather_refuses_rows_that_are_not_there(index):
 def test_arrays_with_gaps_are_refused():
     with pytest.raises(ValueError, match="contiguous"):
         kernel.pack(np.zeros((4, 78), np.bool_)[:, ::2])
+
+
+def test_record_refuses_too_little_space():
+    sizes = np.zeros(4, np.int64)
+    with pytest.raises(ValueError, match="space for a record, got 177 bytes"):
+        kernel.record(
+            rows_testing.random_rows(1), np.zeros(0, np.uint8), sizes, np.empty(177, np.uint8)
+        )
+
+
+def test_both_parsers_are_the_same_code():
+    """Where a processor has no AVX2 the slower one runs; here both do."""
+    data = kernel.format_rows(rows_testing.random_rows(50)) + b"bad\n"
+    got = []
+    for parser in ("criteo_parse", "criteo_parse_avx2"):
+        rows, bad = rows_lib.empty(60), np.zeros((9, 3), np.int64)
+        text = np.frombuffer(data + bytes(kernel.PADDING_BYTES), np.uint8)
+        with mock.patch.object(kernel, "_parser", lambda: getattr(kernel._library(), parser)):
+            used = kernel.parse(text, len(data), rows, bad)
+        got.append((used, bad.tolist(), [array.tolist() for array in rows]))
+    assert got[0] == got[1]

@@ -60,32 +60,25 @@ class _Layout(NamedTuple):
 
 def record_bytes(count: int) -> int:
     """Returns the bytes that a block of `count` rows takes in a file."""
+    if not 1 <= count <= BLOCK_ROWS:
+        raise ValueError("expected 1 .. %d rows, got %d" % (BLOCK_ROWS, count))
     return _HEAD.size + _layout(count).size + _TAIL.size
 
 
-def write(rows: rows_lib.Rows) -> bytearray:
-    """Returns a block, with the framing of a TFRecord.
+def write(rows: rows_lib.Rows) -> np.ndarray:
+    """Returns a block, uint8, with the framing of a TFRecord.
 
     Args:
       rows: 1 .. BLOCK_ROWS valid rows; their arrays are contiguous.
     """
-    if not 1 <= rows.count <= BLOCK_ROWS:
-        raise ValueError("expected 1 .. %d rows, got %d" % (BLOCK_ROWS, rows.count))
-    layout = _layout(rows.count)
-    out = bytearray(_HEAD.size + layout.size + _TAIL.size)
-    length = struct.pack("<Q", layout.size)
-    _HEAD.pack_into(out, 0, layout.size, _masked_crc(np.frombuffer(length, np.uint8)))
-    view = memoryview(out)
-    fields = [rows.dense, rows.label, kernel.pack(rows.missing), rows.sparse]
-    position = _HEAD.size
-    for prefix, field in zip(layout.prefixes, fields):
-        view[position : position + len(prefix)] = prefix
-        position += len(prefix)
-        view[position : position + field.nbytes] = memoryview(field).cast("B")
-        position += field.nbytes
-    crc = _masked_crc(np.frombuffer(out, np.uint8, layout.size, _HEAD.size))
-    _TAIL.pack_into(out, position, crc)
+    out = np.empty(record_bytes(rows.count), np.uint8)
+    write_into(out, rows)
     return out
+
+
+def write_into(out: np.ndarray, rows: rows_lib.Rows) -> int:
+    """Writes what write() returns into `out`, which may be longer; returns its size."""
+    return kernel.record(rows, *_prefixes(rows.count), out)
 
 
 def read(data: np.ndarray, offset: int) -> Tuple[rows_lib.Rows, int]:
@@ -170,6 +163,13 @@ def _layout(count: int) -> _Layout:
         starts.append(position + len(prefix))
         position = starts[-1] + count * size
     return _Layout(tuple(prefixes), tuple(starts), position)
+
+
+@functools.lru_cache(maxsize=None)
+def _prefixes(count: int) -> Tuple[np.ndarray, np.ndarray]:
+    prefixes = _layout(count).prefixes
+    joined = np.frombuffer(b"".join(prefixes), np.uint8)
+    return joined, np.array([len(prefix) for prefix in prefixes], np.int64)
 
 
 def _prefix(name: str, size: int) -> bytes:

@@ -21,7 +21,7 @@ def _read(data, offset=0):
 
 
 def _message(block):
-    return block[12:-4]
+    return block[12:-4].tobytes()
 
 
 @rows_testing.PROPERTY
@@ -65,7 +65,7 @@ def test_tensorflow_reads_a_block_with_its_own_ops(tmp_path):
     """The snippet of docs/row_blocks.md."""
     rows = rows_testing.random_rows(1000)
     path = str(tmp_path / "rows.tfrecord")
-    (tmp_path / "rows.tfrecord").write_bytes(row_block.write(rows) + row_block.write(rows))
+    (tmp_path / "rows.tfrecord").write_bytes(row_block.write(rows).tobytes() * 2)
     with tf.Graph().as_default(), tf.Session() as sess:
         names = ["dense", "label", "missing", "sparse"]
         spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
@@ -101,7 +101,7 @@ def test_any_changed_byte_is_found(position, change):
 @rows_testing.PROPERTY
 @given(st.integers(0, 10**6))
 def test_any_truncation_is_found_where_the_block_starts(size):
-    block = row_block.write(rows_testing.random_rows(9))
+    block = row_block.write(rows_testing.random_rows(9)).tobytes()
     cut = (block + block)[: len(block) + size % len(block)]
     with pytest.raises(row_block.BlockError, match="the file is cut off") as error:
         _read(cut, len(block))
