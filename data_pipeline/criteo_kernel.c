@@ -59,7 +59,7 @@ static const uint8_t *long_integer(const uint8_t *p, int32_t *out) {
   int digits = 0;
   p += negative;
   if (*p < '1' || *p > '9') return 0;
-  for (; digits <= MAX_INT32_DIGITS && (uint8_t)(*p - '0') <= 9; digits++) {
+  for (; digits < MAX_INT32_DIGITS && (uint8_t)(*p - '0') <= 9; digits++) {
     value = value * 10 + (uint8_t)(*p++ - '0');
   }
   if (*p != '\t' || value > (uint64_t)INT32_MAX + negative) return 0;

@@ -214,6 +214,18 @@ def test_a_file_of_something_else_is_refused_before_it_is_read_whole(tmp_path):
     assert int(str(error.value).split(" of the ")[1].split()[0]) < 1_000_000
 
 
+def test_one_failed_task_stops_the_others(tmp_path):
+    bad = _write(tmp_path / "bad", b"bad\n" * 5000)
+    long = _write(tmp_path / "long", _many(1000) * 200)
+    with pytest.raises(errors.InputError, match="malformed lines"):
+        _encode([bad, long], tmp_path / "blocks", max_reject_share=0.001)
+    assert encoder.finished(str(tmp_path / "blocks"), 1, 0) is None
+
+
+def test_rejected_text_is_shown_in_ascii_without_loss():
+    assert rejects.shown(b"a\tb\\\r\n\xff") == r"a\x09b\\\x0d\x0a\xff"
+
+
 def test_the_same_command_again_changes_nothing(tmp_path):
     path = _write(tmp_path / "f", _many(100))
     made = _encode(path, tmp_path / "blocks")

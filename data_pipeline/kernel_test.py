@@ -149,7 +149,8 @@ def test_both_parsers_are_the_same_code():
     for parser in ("criteo_parse", "criteo_parse_avx2"):
         rows, bad = rows_lib.empty(60), np.zeros((9, 3), np.int64)
         text = np.frombuffer(data + bytes(kernel.PADDING_BYTES), np.uint8)
-        with mock.patch.object(kernel, "_parser", lambda: getattr(kernel._library(), parser)):
+        function = getattr(kernel._library(), parser)
+        with mock.patch.object(kernel, "_parser", return_value=function):
             used = kernel.parse(text, len(data), rows, bad)
         got.append((used, bad.tolist(), [array.tolist() for array in rows]))
     assert got[0] == got[1]

@@ -78,7 +78,8 @@ def write(rows: rows_lib.Rows) -> np.ndarray:
 
 def write_into(out: np.ndarray, rows: rows_lib.Rows) -> int:
     """Writes what write() returns into `out`, which may be longer; returns its size."""
-    return kernel.record(rows, *_prefixes(rows.count), out)
+    prefixes, sizes = _prefixes(rows.count)
+    return kernel.record(rows, prefixes, sizes, out)
 
 
 def read(data: np.ndarray, offset: int) -> Tuple[rows_lib.Rows, int]:

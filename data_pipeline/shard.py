@@ -8,7 +8,6 @@ import numpy as np
 from data_pipeline import errors, row_block, storage
 from data_pipeline import rows as rows_lib
 
-
 # Blocks written at once: six, still in a processor's second cache.
 _BUFFER_BYTES = 1 << 20
 

@@ -83,16 +83,6 @@ def test_too_many_rejects_are_refused(paths, tmp_path):
         encode.run(paths, str(tmp_path / "o"), spark_engine.Engine("local[1]"), _quiet, 0.0)
 
 
-def test_no_java_is_refused_with_one_line(monkeypatch, tmp_path):
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(errors.InputError, match="a Java that Spark can run on, got none in JAVA_H"):
-        spark_engine.Engine("local[1]")(encode.Job([], "", 1, 1.0, 1, _quiet))
-    monkeypatch.delenv("JAVA_HOME")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(errors.InputError, match="got none on PATH, and JAVA_HOME is not set"):
-        spark_engine.Engine("local[1]")(encode.Job([], "", 1, 1.0, 1, _quiet))
-
-
 def test_an_unknown_master_is_refused_with_one_line():
     with pytest.raises(errors.InputError, match="expected a Spark master that answers.*: nowhere$"):
         spark_engine.Engine("nowhere")(encode.Job([], "", 1, 1.0, 1, _quiet))

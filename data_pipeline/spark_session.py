@@ -6,12 +6,14 @@ Source: Spark's configuration page, 3.0 to 3.4; PySpark's java_gateway.py.
 import contextlib
 import io
 import os
+import pathlib
 import re
 import shutil
 import sys
 import tempfile
+import warnings
 import zipfile
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from data_pipeline import errors
 
@@ -21,56 +23,59 @@ _ARCHIVE_FOLDER = "criteo_sources"
 _PACKAGE = "data_pipeline"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
+# Log4j 2 of Spark 3.3 and later, then Log4j 1 of those before; each leaves the other's lines alone.
+# Without a level for the gateway, Spark takes the root's up to WARN and says so.
 _LOGGING = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = error
 appender.stderr.type = Console
 appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = spark: %m%n%ex{none}
+log4j.rootLogger = ERROR, stderr
+log4j.logger.org.apache.spark.api.python.PythonGatewayServer = ERROR
+log4j.appender.stderr = org.apache.log4j.ConsoleAppender
+log4j.appender.stderr.target = System.err
+log4j.appender.stderr.layout = org.apache.log4j.EnhancedPatternLayout
+log4j.appender.stderr.layout.ConversionPattern = spark: %m%n%throwable{none}
 """
+
+# Its file in /tmp can be that of the same pid in another container: a warning on stdout.
+_JAVA_OPTION = "-XX:-UsePerfData"
 
 _REASON = re.compile(r"InputError: (.*)")
 
 
 @contextlib.contextmanager
-def open_session(master: str, name: str) -> Iterator[Any]:
-    """Yields a SparkSession; at the end Spark and its JVM are gone.
+def open_session(master: str, name: str, conf: Optional[Mapping[str, str]] = None) -> Iterator[Any]:
+    """Yields a SparkSession; at the end Spark is gone, and the JVM if it was started here.
 
     Args:
       master: Spark's master URL.
       name: Of the application.
+      conf: More of Spark's settings; they win over those made here.
 
     Raises:
-      InputError: There is no PySpark, no Java, or no such master.
+      InputError: There is no PySpark, no Java that it runs on, or no such master.
+      RuntimeError: A job failed; the text is what Spark says, the task's own error in it. Or the
+        JVM ended before the block did.
     """
     sql = _pyspark_sql()
     _check_java()
-    local = master.startswith("local")
     folder = tempfile.mkdtemp(prefix="criteo_spark_")
     try:
-        with _environment(_variables(local)):
-            options = _quiet_options(folder)
-            options.update(_local_options(folder) if local else {})
-            if not _in_one_process(master):
-                options.update(_shipping_options(folder, local))
-            builder = sql.SparkSession.builder.master(master).appName(name)
-            for key, value in options.items():
-                builder = builder.config(key, value)
+        options = _options(master, folder)
+        options.update(conf or {})
+        with _environment(_variables(_is_local(master), folder)), _jvm_ended():
+            session = _start(sql.SparkSession.builder.master(master).appName(name), options, master)
             try:
-                session = builder.getOrCreate()
-            except Exception as e:  # whatever the JVM says, its first line is for people
-                _end_jvm()
-                first = str(e).strip().splitlines()[0]
-                raise errors.InputError(
-                    "expected a Spark master that answers, got %s: %s" % (first, master)
-                ) from e
-            try:
-                yield session
+                with _texts_kept():
+                    yield session
             finally:
-                session.stop()
-                _end_jvm()
+                _stop(session)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,6 +123,8 @@ def _pyspark_sql() -> Any:
 
 
 def _check_java() -> None:
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return  # spark-submit's JVM started this process
     home = os.environ.get("JAVA_HOME")
     if home and os.access(os.path.join(home, "bin", "java"), os.X_OK):
         return
@@ -128,12 +135,63 @@ def _check_java() -> None:
         )
 
 
-def _variables(local: bool) -> Dict[str, str]:
+def _start(builder: Any, options: Mapping[str, str], master: str) -> Any:
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    try:
+        # 3.4 warns each time that Python 3.7 is old, past filters; a list nobody reads gets it.
+        with warnings.catch_warnings(record=True):
+            return builder.getOrCreate()
+    except Exception as e:  # whatever the JVM says, one line of it is for people
+        # From None, since the cause has no text once its JVM is gone.
+        raise errors.InputError(
+            "expected a Spark master that answers, and a Java of 8 to 17, got %s: %s"
+            % (_first_line(e), master)
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """What the JVM says: after ": ", where Py4J's line of which call failed goes before it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line[2:] for line in lines if line.startswith(": ")), lines[0])
+
+
+@contextlib.contextmanager
+def _texts_kept() -> Iterator[None]:
+    """Reads the text of an error of the JVM while it is there to tell it."""
+    from py4j import protocol
+
+    try:
+        yield
+    except protocol.Py4JJavaError as e:
+        raise RuntimeError(str(e)).with_traceback(e.__traceback__) from None
+
+
+def _stop(session: Any) -> None:
+    context = session.sparkContext
+    process = context._gateway.proc
+    if process is not None and process.poll() is not None:
+        # Without the JVM's half there is only PySpark's to stop, or the next session would get it.
+        context._jsc = None
+        context.stop()
+        raise RuntimeError(
+            "expected Spark's JVM to run to the end of the job, it ended with exit code %d"
+            % process.returncode
+        )
+    session.stop()
+
+
+def _variables(local: bool, folder: str) -> Dict[str, str]:
     """What the JVM, and Python workers of a local one, take from the environment."""
-    variables = {"PYSPARK_PYTHON": sys.executable}
+    variables = {
+        "SPARK_LAUNCHER_OPTS": _added("SPARK_LAUNCHER_OPTS", _JAVA_OPTION),
+        # Not spark.driver.extraJavaOptions, which the user may have set for the cluster.
+        "SPARK_SUBMIT_OPTS": _added("SPARK_SUBMIT_OPTS", _JAVA_OPTION, *_logging_options(folder)),
+    }
     if local:
-        # Also where the machine's own name cannot be resolved.
         variables.update(
+            PYSPARK_PYTHON=sys.executable,
+            # Also where the machine's own name cannot be resolved.
             SPARK_LOCAL_IP="127.0.0.1",
             SPARK_LOCAL_HOSTNAME="localhost",
             PYTHONPATH=os.pathsep.join(path for path in sys.path if path),
@@ -144,15 +202,29 @@ def _variables(local: bool) -> Dict[str, str]:
     return variables
 
 
-def _quiet_options(folder: str) -> Dict[str, str]:
+def _added(name: str, *options: str) -> str:
+    return " ".join([os.environ.get(name, "")] + list(options)).strip()
+
+
+def _logging_options(folder: str) -> List[str]:
     """Only what goes wrong is shown; progress is the engine's."""
-    path = os.path.join(folder, "log4j2.properties")
-    with open(path, "w") as file:
-        file.write(_LOGGING)
-    return {
-        "spark.driver.extraJavaOptions": "-Dlog4j2.configurationFile=file:" + path,
-        "spark.ui.showConsoleProgress": "false",
-    }
+    path = pathlib.Path(folder, "log4j.properties")
+    path.write_text(_LOGGING)
+    place = path.as_uri()
+    return ["-Dlog4j2.configurationFile=" + place, "-Dlog4j.configuration=" + place]
+
+
+def _is_local(master: str) -> bool:
+    return master.startswith("local")
+
+
+def _options(master: str, folder: str) -> Dict[str, str]:
+    local = _is_local(master)
+    options = {"spark.ui.showConsoleProgress": "false"}
+    options.update(_local_options(folder) if local else {})
+    if not _in_one_process(master):
+        options.update(_shipping_options(folder, local))
+    return options
 
 
 def _local_options(folder: str) -> Dict[str, str]:
@@ -201,15 +273,19 @@ def _environment(variables: Dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _end_jvm() -> None:
-    """Ends the JVM that PySpark started, which otherwise lives as long as this process."""
+@contextlib.contextmanager
+def _jvm_ended() -> Iterator[None]:
+    """After the block, ends the JVM that PySpark started: it lives as long as this process else."""
     from pyspark import SparkContext
 
-    gateway = SparkContext._gateway
-    if gateway is None:
-        return
-    gateway.shutdown()
-    # It ends when its standard input does.
-    gateway.proc.stdin.close()
-    gateway.proc.wait()
-    SparkContext._gateway = SparkContext._jvm = None
+    try:
+        yield
+    finally:
+        gateway = SparkContext._gateway
+        # The JVM that spark-submit runs this process from has no process here, and lives on.
+        if gateway is not None and gateway.proc is not None:
+            gateway.shutdown()
+            # It ends when its standard input does.
+            gateway.proc.stdin.close()
+            gateway.proc.wait()
+            SparkContext._gateway = SparkContext._jvm = None

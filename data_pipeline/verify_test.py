@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from data_pipeline import encode, errors, local_engine, manifest, rows_testing, text, verify
+from data_pipeline import (
+    encode,
+    errors,
+    local_engine,
+    manifest,
+    rows_testing,
+    shard,
+    text,
+    verify,
+)
 
 _SHARD = "rows-00000-00001.tfrecord"
 
@@ -107,6 +116,27 @@ def test_damage_is_found_and_named(folder, damage, match):
     assert len(problems) >= 1
     with pytest.raises(ValueError, match=match):
         raise ValueError("\n".join(problems))
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        pytest.param(lambda rows: rows.label.fill(2), "expected labels 0 and 1", id="label"),
+        pytest.param(lambda rows: rows.dense.fill(7), "0 in every missing integer", id="missing"),
+    ],
+)
+def test_rows_that_no_text_has_are_found(tmp_path, change, match):
+    rows = rows_testing.random_rows(9)
+    change(rows)
+    with open(str(tmp_path / "rows-00000-00000.tfrecord"), "wb") as file:
+        writer = shard.Writer(file)
+        writer.add(rows)
+        contents = writer.finish()
+    source = manifest.Source("f", 1, 9, 9, True)
+    item = manifest.Shard("rows-00000-00000.tfrecord", 0, contents)
+    manifest.write(manifest.Manifest(str(tmp_path), (source,), (item,), {}))
+    (problem,) = _problems(tmp_path)
+    assert "byte 0 or later: " in problem and match in problem
 
 
 def test_every_broken_shard_is_named(folder):
