@@ -7,9 +7,9 @@ import gzip
 import io
 import os
 import zlib
-from typing import Any, BinaryIO, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, cast
+from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, cast
 
-from data_pipeline import errors, kernel, line_reader, storage
+from data_pipeline import errors, line_reader, read_ahead, storage
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -85,7 +85,8 @@ class Lines:
         first = self._told = max(start - 1, 0)
         self._raw = self._file = storage.of(path).open(path, first)
         if self._task.source.is_gzip:
-            self._file = cast(BinaryIO, _Inflated(self._raw, path))
+            inflated = cast(BinaryIO, _Inflated(self._raw, path))
+            self._file = cast(BinaryIO, read_ahead.ReadAhead(inflated))
         self._reader = line_reader.LineReader(self._file, first)
         if start:
             self._reader.skip_line()
@@ -139,15 +140,13 @@ class _Inflated(io.RawIOBase):
             self._file = igzip.IGzipFile(fileobj=file)
             self._broken += (cast(Type[Exception], igzip_lib.IsalError),)
 
-    def readinto(self, buffer: Any) -> int:
+    def read(self, size: int = -1) -> bytes:
         try:
-            count = self._file.readinto(buffer)
+            return self._file.read(size)
         except self._broken as e:
             raise errors.InputError(
                 "expected a whole gzip file, got %s: %s" % (e, self._path)
             ) from e
-        kernel.leave_avx()
-        return count
 
 
 def _expand(spec: str) -> List[str]:
