@@ -215,10 +215,10 @@ def test_a_file_of_something_else_is_refused_before_it_is_read_whole(tmp_path):
 
 
 def test_one_failed_task_stops_the_others(tmp_path):
-    bad = _write(tmp_path / "bad", b"bad\n" * 5000)
+    broken = _write(tmp_path / "broken", gzip.compress(_many(10))[:-9])
     long = _write(tmp_path / "long", _many(1000) * 200)
-    with pytest.raises(errors.InputError, match="malformed lines"):
-        _encode([bad, long], tmp_path / "blocks", max_reject_share=0.001)
+    with pytest.raises(errors.InputError, match="a whole gzip file"):
+        _encode([broken, long], tmp_path / "blocks")
     assert encoder.finished(str(tmp_path / "blocks"), 1, 0) is None
 
 
