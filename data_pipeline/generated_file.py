@@ -4,17 +4,14 @@ import functools
 import math
 import mmap
 import os
-import time
 from typing import Callable, NamedTuple, Tuple
 
 import numpy as np
 
-from data_pipeline import forked_workers, generator, gzip_parts, text, whole_file
+from data_pipeline import forked_workers, generator, gzip_parts, progress, text, whole_file
 
 # Rows formatted and written at once; what of the file is compressed together.
 _CHUNK_ROWS = 4 * generator.BLOCK_ROWS
-
-_PROGRESS_SECS = 2.0
 
 # Of the sorted truth; 50 MB of intermediate arrays.
 AUC_ROWS = 1 << 20
@@ -56,7 +53,7 @@ def write(
     truth = np.frombuffer(mmap.mmap(-1, 4 * num_rows), np.uint32)
     with whole_file.replace(path) as file:
         work = _Work(num_rows, seed, path.endswith(".gz"), file.fileno(), truth)
-        layout = _Layout(work, _Progress(num_rows, report))
+        layout = _Layout(work, progress.Progress("rows", num_rows, report))
         chunks = -(-num_rows // _CHUNK_ROWS)
         workers = min(threads or len(os.sched_getaffinity(0)), chunks)
         make = functools.partial(_make_chunks, work, workers)
@@ -110,11 +107,11 @@ def _make_chunks(work: _Work, workers: int, worker: int, ask: Callable[[_Size], 
 class _Layout:
     """The file as it grows, without the contents of the chunks."""
 
-    def __init__(self, work: _Work, progress: "_Progress") -> None:
+    def __init__(self, work: _Work, shown: progress.Progress) -> None:
         self._file = work.file
         self._trailer = gzip_parts.Trailer() if work.compressed else None
-        self._progress = progress
-        self._end = 0
+        self._shown = shown
+        self._end = self._rows = 0
         if work.compressed:
             self._append(gzip_parts.HEADER)
 
@@ -124,7 +121,8 @@ class _Layout:
         self._end += size.file_bytes
         if self._trailer:
             self._trailer.add(size.crc, size.raw_bytes)
-        self._progress.add(size.rows)
+        self._rows += size.rows
+        self._shown.update(self._rows)
         return position
 
     def finish(self) -> None:
@@ -135,28 +133,6 @@ class _Layout:
     def _append(self, data: bytes) -> None:
         _write(self._file, data, self._end)
         self._end += len(data)
-
-
-class _Progress:
-    """Reports how far the writing is."""
-
-    def __init__(self, num_rows: int, report: Callable[[str], None]) -> None:
-        self._num_rows = num_rows
-        self._report = report
-        self._done = 0
-        self._start = self._shown = time.monotonic()
-
-    def add(self, rows: int) -> None:
-        """Counts rows, and reports if it is time."""
-        self._done += rows
-        now = time.monotonic()
-        if now - self._shown < _PROGRESS_SECS:
-            return
-        self._shown = now
-        rate = self._done / (now - self._start)
-        minutes, seconds = divmod(round((self._num_rows - self._done) / rate), 60)
-        shown = (self._done, self._num_rows, rate, minutes, seconds)
-        self._report("%d/%d rows, %d rows/s, ETA %d:%02d" % shown)
 
 
 def _write(file: int, data: bytes, position: int) -> None:
