@@ -154,8 +154,8 @@ def _expand(spec: str) -> List[str]:
     if at.is_folder(spec):
         names = [name for name in at.list(spec) if name[0] not in "._"]
         paths = [storage.join(spec, name) for name in names]
-        paths = [path for path in paths if not at.is_folder(path)]
-    elif at.exists(spec):
+        paths = [path for path in paths if _is_file(path)]
+    elif _is_file(spec):
         paths = [spec]
     else:
         paths = _matches(spec)
@@ -166,11 +166,19 @@ def _expand(spec: str) -> List[str]:
 
 def _matches(spec: str) -> List[str]:
     if "://" not in spec:
-        return sorted(path for path in glob.glob(spec) if os.path.isfile(path))
+        return sorted(path for path in glob.glob(spec) if _is_file(path))
     folder, pattern = storage.parent(spec), spec.rpartition("/")[2]
     at = storage.of(spec)
     names = at.list(folder) if at.is_folder(folder) else []
     return [storage.join(folder, name) for name in names if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _is_file(path: str) -> bool:
+    """Returns whether a path is a file with a size: not a pipe, which has none and may block."""
+    if "://" not in path:
+        return os.path.isfile(path)
+    at = storage.of(path)
+    return at.exists(path) and not at.is_folder(path)
 
 
 def _source(path: str) -> Source:

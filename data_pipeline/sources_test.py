@@ -1,6 +1,7 @@
 """Tests of finding text files and of cutting them."""
 
 import gzip
+import os
 
 import pytest
 
@@ -22,6 +23,11 @@ def _names(found):
 
 
 def test_a_folder_stands_for_its_files_by_name(folder):
+    assert _names(sources.find([str(folder)])) == ["a", "b", "c.packed"]
+
+
+def test_pipes_are_left_out_of_a_folder(folder):
+    os.mkfifo(str(folder / "pipe"))
     assert _names(sources.find([str(folder)])) == ["a", "b", "c.packed"]
 
 
@@ -47,7 +53,8 @@ def test_what_was_read_adds_up(tmp_path):
         assert (read, lines.newly_read(), lines.newly_read()) == (300, 300, 0)
 
 
-@pytest.mark.parametrize("spec", ["missing", "x*", "sub/sub"])
+@pytest.mark.parametrize("spec", ["missing", "x*", "sub/sub", "pipe"])
 def test_nothing_there_is_refused(folder, spec):
+    os.mkfifo(str(folder / "pipe"))
     with pytest.raises(errors.InputError, match="expected a file, a glob or a folder with files"):
         sources.find([str(folder / spec)])

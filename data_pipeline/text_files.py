@@ -1,10 +1,9 @@
 """Finds text files and cuts them into byte ranges that workers read independently."""
 
-import glob
 import os
 from typing import List, NamedTuple, Sequence
 
-from data_pipeline import errors, kernel, text
+from data_pipeline import errors, kernel, sources, text
 
 # How many lines of each file check_criteo() parses, and the share of rejects it tolerates.
 CHECKED_LINES = 1000
@@ -24,26 +23,16 @@ class Range(NamedTuple):
 
 
 def expand(spec: str) -> List[str]:
-    """Returns the files that a file name, a glob or a folder stands for, sorted by name.
-
-    A folder stands for the files directly in it; names that start with "." or "_" (markers such as
-    Hadoop's _SUCCESS) are left out there.
+    """Returns the files that a file name, a glob or a folder stands for; see sources.find().
 
     Raises:
       InputError: Nothing matches, or a file is empty or cannot be read.
     """
-    if os.path.isdir(spec):
-        paths = sorted(os.path.join(spec, name) for name in os.listdir(spec) if name[0] not in "._")
-        paths = [path for path in paths if os.path.isfile(path)]
-    elif os.path.isfile(spec):
-        paths = [spec]
-    else:
-        paths = sorted(path for path in glob.glob(spec) if os.path.isfile(path))
-    if not paths:
-        raise errors.InputError("expected a file, a glob or a folder with files, got %r" % spec)
-    for path in paths:
-        _check_readable(path)
-    return paths
+    found = sources.find([spec])
+    for source in found:
+        if not source.size_bytes:
+            raise errors.InputError("expected rows, got an empty file: %s" % source.path)
+    return [source.path for source in found]
 
 
 def ranges(paths: Sequence[str], range_bytes: int) -> List[Range]:
@@ -160,16 +149,6 @@ def _head(path: str) -> bytes:
         lines.pop()
         return b"\n".join(lines) + b"\n"
     return data
-
-
-def _check_readable(path: str) -> None:
-    try:
-        with open(path, "rb") as file:
-            first = file.read(1)
-    except OSError as e:
-        raise _unreadable(path, e) from e
-    if not first:
-        raise errors.InputError("expected rows, got an empty file: %s" % path)
 
 
 def _unreadable(path: str, error: OSError) -> errors.InputError:
