@@ -39,6 +39,11 @@ examples:
   criteo inspect --input=/data/blocks --picture=/tmp/columns.png --max_rows=1000000
 """
 
+_VERIFY_EXAMPLES = """\
+examples:
+  criteo verify --input=/data/blocks
+"""
+
 _SPLIT_EXAMPLES = """\
 examples:
   criteo split --input=/data/blocks --output=/data/split --by=time --eval_share=0.1
@@ -161,7 +166,7 @@ def _add_verify(commands: Any) -> argparse.ArgumentParser:
         "verify",
         "check every byte and count",
         "Reads the whole data set; exit code 1 and a line each where something is wrong.",
-        "",
+        _VERIFY_EXAMPLES,
     )
     _add_blocks(command)
     _add_threads(command)

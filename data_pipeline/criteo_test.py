@@ -129,4 +129,6 @@ def test_help_of_every_command(capsys, command):
     with pytest.raises(SystemExit) as exit_info:
         criteo.main([command, "--help"])
     assert exit_info.value.code == 0
-    assert "usage: criteo " + command in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "usage: criteo " + command in output
+    assert "examples:\n  criteo " + command in output

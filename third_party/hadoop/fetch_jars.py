@@ -105,7 +105,14 @@ def _pip_environment() -> Dict[str, str]:
 
 def _unpack_debian(scratch: str, target: str) -> Dict[str, str]:
     """Takes the jars out of packages that are not installed; returns {package: version}."""
-    _run(["apt-get", "--quiet", "download"] + sorted(_DEBIAN_JARS), cwd=scratch)
+    # Lists of our own: those of a new machine are empty or old, and only root may renew them.
+    lists, cache = os.path.join(scratch, "apt_lists"), os.path.join(scratch, "apt_cache")
+    for folder in (os.path.join(lists, "partial"), os.path.join(cache, "archives", "partial")):
+        os.makedirs(folder)
+    apt = ["apt-get", "--quiet", "--option=Dir::State::Lists=" + lists]
+    apt += ["--option=Dir::Cache=" + cache]
+    _run(apt + ["update"], cwd=scratch)
+    _run(apt + ["download"] + sorted(_DEBIAN_JARS), cwd=scratch)
     versions = {}
     for package, jar in _DEBIAN_JARS.items():
         (deb,) = glob.glob(os.path.join(scratch, package + "_*.deb"))
