@@ -251,7 +251,7 @@ uint32_t criteo_crc32c(uint32_t crc, const uint8_t *p, int64_t size) {
 }
 
 /* uint8 [rows, 39] of 0 and 1 to bits, 5 bytes a row. */
-void criteo_pack(int64_t rows, const uint8_t *flags, uint8_t *bits) {
+static void pack(int64_t rows, const uint8_t *flags, uint8_t *bits) {
   for (int64_t row = 0; row < rows; row++, flags += NUM_FIELDS, bits += MISSING_BYTES) {
     for (int i = 0; i < MISSING_BYTES - 1; i++) {
       /* The factor brings the lowest bit of byte k to bit 56 + k. */
@@ -289,7 +289,7 @@ int64_t criteo_record(int64_t rows, const uint8_t *label, const int32_t *dense,
     if (fields[i]) {
       copy(p, fields[i], sizes[i]);
     } else {
-      criteo_pack(rows, missing, p);
+      pack(rows, missing, p);
     }
     p += sizes[i];
   }

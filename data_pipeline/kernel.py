@@ -99,15 +99,11 @@ def record(
     )
 
 
-def pack(flags: np.ndarray) -> np.ndarray:
-    """Returns bool [n, 39] as bits, uint8 [n, 5]: flag f is bit f % 8 of byte f // 8."""
-    bits = np.empty((len(flags), MISSING_BYTES), np.uint8)
-    _library().criteo_pack(ctypes.c_int64(len(flags)), _address(flags), _address(bits))
-    return bits
-
-
 def unpack(bits: np.ndarray) -> np.ndarray:
-    """Returns the flags, bool [n, 39], of bits, uint8 [n, 5]; the 40th bit is not looked at."""
+    """Returns the flags, bool [n, 39], of bits, uint8 [n, 5]; the 40th bit is not looked at.
+
+    Flag f is bit f % 8, from the lowest, of byte f // 8.
+    """
     flags = np.empty((len(bits), schema.NUM_FIELDS), np.bool_)
     _library().criteo_unpack(ctypes.c_int64(len(bits)), _address(bits), _address(flags))
     return flags
@@ -187,7 +183,6 @@ def _library() -> Any:
         "criteo_parse",
         "criteo_parse_avx2",
         "criteo_leave_avx",
-        "criteo_pack",
         "criteo_unpack",
         "criteo_gather",
     ):
