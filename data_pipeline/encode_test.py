@@ -331,3 +331,14 @@ def test_inputs_are_only_read(tmp_path):
     _encode(str(tmp_path / "in"), tmp_path / "blocks")
     assert os.listdir(str(tmp_path / "in")) == ["f"]
     assert os.stat(path).st_mtime_ns == before
+
+
+def test_an_engine_that_watches_nothing_cannot_publish_too_many_rejects(tmp_path):
+    def engine(job):
+        pieces = [encoder.run(t, job.folder, job.piece_bytes, lambda seen: None) for t in job.tasks]
+        return sum(pieces, [])
+
+    path = _write(tmp_path / "f", _many(98) + b"bad\nworse\n")
+    with pytest.raises(errors.InputError, match="got 2 of the 100 read .*f:99: expected 40"):
+        encode.run([path], str(tmp_path / "blocks"), engine, _quiet, 0.01)
+    assert not (tmp_path / "blocks" / manifest.NAME).exists()
