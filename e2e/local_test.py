@@ -73,7 +73,9 @@ def test_interrupted_run_leaves_no_process(tmp_path):
         ),
         pytest.param(["--work_dir=/proc/no"], "--work_dir: expected a folder", id="not_writable"),
         pytest.param(["--num_ps=0"], "expected at least 1, got 0", id="no_ps"),
-        pytest.param(["--hidden=a"] + SMALL[:1], "--hidden: expected sizes", id="hidden"),
+        pytest.param(
+            ["--hidden=a"] + SMALL[:1], "--hidden: expected positive integers", id="hidden"
+        ),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, flags, message):

@@ -7,7 +7,7 @@ from typing import Iterator
 from launch import processes
 
 # What makes a run of a test small; the paths come from the caller.
-SMALL_MODEL = ["--table_rows=2000", "--embedding_dim=4", "--hidden=16,8"]
+SMALL_MODEL = ["--table_rows=2000", "--embedding_dim=4", "--hidden=16,8", "--epochs=1"]
 
 
 def binary(name: str) -> str:

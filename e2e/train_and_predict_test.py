@@ -7,7 +7,8 @@ import requests
 
 from data_pipeline import encode, generator, local_engine, text, wire
 from e2e import programs
-from launch import history, local_cluster
+from launch import local_cluster
+from model import history
 
 TRAIN_ROWS, EVAL_ROWS, BATCH = 4000, 512, 256
 

@@ -53,7 +53,7 @@ def test_folders_are_regular_packages():
 
 def test_no_test_or_build_file_came_along():
     others = [path for path in _PATHS if not path.endswith((".py", ".sh"))]
-    assert others == ["data_pipeline/criteo_kernel.so"]
+    assert others == ["data_pipeline/criteo_kernel.so", "model/id_kernel.so"]
     assert [path for path in _PATHS if "test" in os.path.basename(path)] == []
 
 

@@ -7,12 +7,12 @@ from typing import Any, Callable, Dict
 
 import tensorflow as tf
 
-from data_pipeline import errors, inputs
-from launch import history, task_config, training
+from data_pipeline import errors
 from launch import job as job_lib
 from launch import options as options_lib
+from launch import task_config, training
+from model import checkpoint_record, export, history, trainer
 from model import estimator as estimator_lib
-from model import export
 
 _POLL_SECS = 1.0
 
@@ -58,7 +58,7 @@ class _Evaluator:
         self._options = options
         self._report = report
         self._estimator = estimator_lib.build(
-            options.model, training.run_config(task, options), options.model_dir
+            options.parameters, training.run_config(task, options), options.model_dir
         )
         self._history = history.History(options.model_dir)
         self._candidates = os.path.join(options.model_dir, "candidates")
@@ -79,35 +79,23 @@ class _Evaluator:
             held = hold(checkpoint, self._held)
         except FileNotFoundError:
             return False  # the chief has removed it for newer ones
-        metrics = self._estimator.evaluate(
-            lambda: inputs.dataset(
-                list(self._options.eval_files),
-                batch_size=self._options.batch_size,
-                seed=0,
-                epochs=1,
-                shuffle=False,
-                shard_index=0,
-                num_shards=1,
-            ),
-            checkpoint_path=held,
+        metric = self._options.parameters.metric
+        record = trainer.evaluate(
+            self._estimator, self._options.parameters, self._options.eval_files, held
         )
-        record = {name: float(value) for name, value in metrics.items()}
-        record.update(checkpoint=name, global_step=int(metrics["global_step"]))
-        previous = self._history.best()
-        if previous is None or record["auc"] > previous["auc"]:
+        record["checkpoint"] = name
+        best = self._history.best(metric)
+        if history.is_better(metric, record[metric], best[metric] if best else None):
             # Exported now: its checkpoint may be gone by the end.
             self._export(held, record, "best")
         self._export(held, record, "latest")
         self._history.add(record)
-        self._report(
-            "step {global_step}  eval AUC {auc:.4f}  log loss {log_loss:.4f}"
-            "  calibration {calibration:.3f}".format(**record)
-        )
+        self._report(trainer.describe(record))
         return True
 
     def publish(self) -> str:
         """Moves the chosen export to EXPORT_DIR/saved_model, the other beside it under its name."""
-        if self._history.best() is None:
+        if not self._history.records():
             raise errors.InputError(
                 "%s: expected a checkpoint of the finished job, got none" % self._options.model_dir
             )
@@ -124,15 +112,9 @@ class _Evaluator:
         target = os.path.join(self._candidates, kind)
         fresh = target + ".new"
         shutil.rmtree(fresh, ignore_errors=True)
-        facts = {
-            "metrics": {k: v for k, v in record.items() if k != "checkpoint"},
-            "flags": {
-                k: v
-                for k, v in self._options._asdict().items()
-                if k in ("batch_size", "epochs", "max_steps")
-            },
-        }
-        export.export_saved_model(checkpoint, self._options.model, fresh, facts)
+        # The chief's, so that this task need not see the training data.
+        _, facts = checkpoint_record.read(self._options.model_dir)
+        export.export_saved_model(checkpoint, self._options.parameters, fresh, facts, record)
         shutil.rmtree(target, ignore_errors=True)
         os.rename(fresh, target)
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from typing import Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 # How long a "finished" mark that was there before this task is taken for an earlier run's: the
 # chief of a new run removes it when it starts.
@@ -29,13 +29,27 @@ class Job:
     def __init__(self, model_dir: str, job_id: str) -> None:
         self._folder = os.path.join(model_dir, "job", job_id)
 
-    def start(self) -> None:
-        """Chief only: forgets an earlier run that finished; a restarted chief keeps all marks."""
+    def start(self, found: Dict[str, Any]) -> None:
+        """Chief only: forgets an earlier run that finished; a restarted chief keeps all marks.
+
+        Args:
+          found: What a run that begins now found, for all tasks; see `found_at_start`.
+        """
         if self.finished_step() is not None:
             # The mark goes first: without it the rest reads as an unfinished run.
             os.remove(self._path("finished"))
             shutil.rmtree(self._folder, ignore_errors=True)
-        os.makedirs(self._folder, exist_ok=True)
+        if not os.path.exists(self._path("started")):
+            self._write("started", found)
+
+    def found_at_start(self) -> Dict[str, Any]:
+        """What `start` was given when the run began, before any restart.
+
+        Raises:
+          FileNotFoundError: The chief has not started.
+        """
+        with open(self._path("started"), encoding="utf-8") as mark:
+            return json.load(mark)
 
     def worker_done(self, rank: int) -> None:
         """Worker `rank` has applied its last update."""

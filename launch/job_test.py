@@ -10,7 +10,7 @@ class FakeClock:
 
 def test_finish_is_seen_by_other_tasks(tmp_path):
     chief, other = job.Job(str(tmp_path), "a"), job.Job(str(tmp_path), "a")
-    chief.start()
+    chief.start({})
     watch = job.FinishWatch(other)
     assert watch.finished_step() is None
     chief.finish(42)
@@ -26,16 +26,16 @@ def test_new_run_forgets_the_finished_one(tmp_path):
     run = job.Job(str(tmp_path), "a")
     run.worker_done(1)
     run.finish(42)
-    run.start()
+    run.start({})
     assert run.finished_step() is None
     assert run.missing_workers(2) == [1]
 
 
 def test_restarted_chief_keeps_the_marks_of_workers_that_left(tmp_path):
     run = job.Job(str(tmp_path), "a")
-    run.start()
+    run.start({})
     run.worker_done(1)
-    run.start()
+    run.start({})
     assert run.missing_workers(3) == [2]
 
 
@@ -44,7 +44,7 @@ def test_watch_started_before_its_chief_ignores_an_old_mark_until_it_is_removed(
     run.finish(7)
     watch = job.FinishWatch(run, clock=FakeClock())
     assert watch.finished_step() is None
-    run.start()
+    run.start({})
     assert watch.finished_step() is None
     run.finish(8)
     assert watch.finished_step() == 8
@@ -62,3 +62,18 @@ def test_watch_of_a_task_restarted_after_the_end_leaves_after_a_while(tmp_path):
 def test_wait_for_tells_success_from_deadline():
     assert job.wait_for(lambda: True, deadline_secs=0)
     assert not job.wait_for(lambda: False, deadline_secs=0)
+
+
+def test_restarted_chief_keeps_what_the_run_began_with(tmp_path):
+    run = job.Job(str(tmp_path), "a")
+    run.start({"global_step": 3})
+    run.start({"global_step": 5})
+    assert run.found_at_start() == {"global_step": 3}
+
+
+def test_new_run_has_a_start_of_its_own(tmp_path):
+    run = job.Job(str(tmp_path), "a")
+    run.start({"global_step": 3})
+    run.finish(5)
+    run.start({"global_step": 5})
+    assert run.found_at_start() == {"global_step": 5}

@@ -15,7 +15,8 @@ import uuid
 from typing import List, Optional, Tuple
 
 from data_pipeline import command_line, errors, generated_file
-from launch import history, local_cluster, options, predict_request, processes
+from launch import local_cluster, options, predict_request, processes
+from model import history, hyper_parameters
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -55,7 +56,9 @@ def _run(flags: argparse.Namespace) -> int:
     work_dir, logs = _work_dir(flags.work_dir)
     best_auc = None
     if not flags.train_file:
-        flags.train_file, flags.eval_file, best_auc = _generate(work_dir, flags.rows, flags.seed)
+        flags.train_file, flags.eval_file, best_auc = _generate(
+            work_dir, flags.rows, getattr(flags, "seed", 0)
+        )
     model_dir = os.path.join(work_dir, "model")
     export_dir = os.path.join(work_dir, "export")
     _train(flags, model_dir, export_dir, logs)
@@ -177,9 +180,9 @@ def _parser() -> argparse.ArgumentParser:
         "--num_workers", type=_positive, default=1, help="workers, the chief included"
     )
     options.add_training_flags(parser)
-    options.add_model_flags(parser)
-    # A laptop's data: smaller steps learn more from it, and there is something to watch.
-    parser.set_defaults(batch_size=1024, save_checkpoints_steps=100, log_steps=20)
+    options.add_parameter_flags(parser)
+    # A laptop's data: so that there is something to watch.
+    parser.set_defaults(save_checkpoints_steps=100, log_steps=20)
     return parser
 
 
@@ -189,7 +192,10 @@ def _task_flags(
     own = {"rows", "work_dir", "num_ps", "num_workers"}
     passed = {name: value for name, value in vars(flags).items() if name not in own}
     passed.update(model_dir=model_dir, export_dir=export_dir, job_id=job_id)
-    return ["--%s=%s" % item for item in sorted(passed.items())]
+    return [
+        "--%s=%s" % (name, hyper_parameters.text_of(value))
+        for name, value in sorted(passed.items())
+    ]
 
 
 def _rows(text: str) -> int:

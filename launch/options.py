@@ -1,11 +1,12 @@
 """The flags of the training mains, parsed once into a checked record."""
 
 import argparse
+import functools
 import os
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from data_pipeline import errors, row_source
-from model import deepfm
+from model import accelerator, checkpoint_record, hyper_parameters
 
 EXPORT_CHOICES = ("best", "latest")
 
@@ -19,14 +20,13 @@ class TrainOptions(NamedTuple):
     export_dir: str
     export: str
     job_id: str
-    batch_size: int
-    epochs: int
     max_steps: Optional[int]
     save_checkpoints_steps: int
     log_steps: int
     deadline_secs: float
     require_gpu: bool
-    model: deepfm.ModelConfig
+    warm_start: Optional[str]
+    parameters: hyper_parameters.HyperParameters
 
 
 def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOptions:
@@ -36,9 +36,15 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
       InputError: A file is missing, empty or not Criteo, or a number is out of range.
     """
     options = _parser(prog, description).parse_args(argv)
-    model = check_numbers(options)
+    given = given_parameters(options)
+    check_numbers(options)
     train_files = criteo_files("--train_file", options.train_file)
     eval_files = criteo_files("--eval_file", options.eval_file)
+    num_rows = row_source.of(train_files).count_rows()
+    # What a model_dir was begun with goes before what would suit the rows.
+    given = dict(checkpoint_record.fixed(options.model_dir), **given)
+    parameters = hyper_parameters.for_rows(num_rows, given, options.max_steps)
+    accelerator.check(parameters)
     # Last, since it makes the folder: wrong input leaves nothing behind.
     _writable_folder("--model_dir", options.model_dir)
     return TrainOptions(
@@ -48,66 +54,60 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
         export_dir=options.export_dir or os.path.join(options.model_dir, "export"),
         export=options.export,
         job_id=options.job_id,
-        batch_size=options.batch_size,
-        epochs=options.epochs,
         max_steps=options.max_steps or None,
         save_checkpoints_steps=options.save_checkpoints_steps,
         log_steps=options.log_steps,
         deadline_secs=options.deadline_secs,
         require_gpu=options.require_gpu,
-        model=model,
+        warm_start=options.warm_start,
+        parameters=parameters,
     )
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that shape the model; their defaults are ModelConfig's."""
-    defaults = deepfm.ModelConfig()
-    group = parser.add_argument_group("model")
-    group.add_argument("--table_rows", type=int, default=defaults.table_rows, help="embedding rows")
-    group.add_argument("--embedding_dim", type=int, default=defaults.embedding_dim, help="floats")
-    group.add_argument(
-        "--hidden",
-        default=",".join(map(str, defaults.hidden)),
-        help="sizes of the hidden layers, comma separated",
+def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for each hyper-parameter; see given_parameters."""
+    group = parser.add_argument_group(
+        "hyper-parameters", "defaults in brackets; some depend on the number of training rows"
     )
-    group.add_argument("--dropout", type=float, default=defaults.dropout, help="rate, 0 for none")
-    group.add_argument("--learning_rate", type=float, default=defaults.learning_rate)
-    group.add_argument(
-        "--missing_integers",
-        choices=("own", "zero"),
-        default=defaults.missing_integers,
-        help="a missing integer is a value of its own, or 0 for clients that cannot tell",
-    )
-    group.add_argument(
-        "--seed", type=int, default=defaults.seed, help="of initialisation and order"
-    )
+    for name, parameter in hyper_parameters.PARAMETERS.items():
+        group.add_argument(
+            "--" + name,
+            type=functools.partial(_value, name),
+            default=argparse.SUPPRESS,
+            metavar="|".join(parameter.choices) or None,
+            help="%s (%s)" % (parameter.help, hyper_parameters.default_text(name)),
+        )
+
+
+def given_parameters(options: argparse.Namespace) -> Dict[str, Any]:
+    """The hyper-parameters that were given as flags, by name."""
+    return {
+        name: value for name, value in vars(options).items() if name in hyper_parameters.PARAMETERS
+    }
 
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of the training loop, shared by the mains and //launch:local."""
     group = parser.add_argument_group("training")
-    group.add_argument("--batch_size", type=int, default=4096, help="rows a step")
-    group.add_argument("--epochs", type=int, default=1, help="times each row is seen")
     group.add_argument("--max_steps", type=int, default=0, help="stop earlier; 0: only by --epochs")
     group.add_argument("--save_checkpoints_steps", type=int, default=500)
     group.add_argument("--log_steps", type=int, default=100, help="steps between progress lines")
     group.add_argument("--export", choices=EXPORT_CHOICES, default="best", help="what to serve")
 
 
-def check_numbers(options: argparse.Namespace) -> deepfm.ModelConfig:
-    """Checks what add_training_flags and add_model_flags added.
+def check_numbers(options: argparse.Namespace) -> None:
+    """Checks what add_training_flags added.
 
     Raises:
       InputError: A number is out of range.
     """
-    for flag in ("batch_size", "epochs", "save_checkpoints_steps", "log_steps"):
+    for flag in ("save_checkpoints_steps", "log_steps"):
         if getattr(options, flag) < 1:
             raise errors.InputError(
                 "--%s: expected at least 1, got %d" % (flag, getattr(options, flag))
             )
     if options.max_steps < 0:
         raise errors.InputError("--max_steps: expected 0 or more, got %d" % options.max_steps)
-    return _model_config(options)
 
 
 def criteo_files(flag: str, spec: str) -> Tuple[str, ...]:
@@ -131,6 +131,11 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--train_file", required=True, help=data)
     parser.add_argument("--eval_file", required=True, help=data)
     parser.add_argument("--model_dir", required=True, help="checkpoints; shared by all tasks")
+    parser.add_argument(
+        "--warm_start",
+        help="checkpoint or its folder, from which a new model takes what fits: its embeddings, "
+        "and hidden layers of the same sizes",
+    )
     parser.add_argument("--export_dir", help="gets saved_model/<timestamp> (MODEL_DIR/export)")
     parser.add_argument(
         "--job_id", default="", help="tells runs on one cluster apart (from TF_CONFIG)"
@@ -142,29 +147,16 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
         "--require_gpu", action="store_true", help="fail rather than train on the CPU"
     )
     add_training_flags(parser)
-    add_model_flags(parser)
+    add_parameter_flags(parser)
     return parser
 
 
-def _model_config(options: argparse.Namespace) -> deepfm.ModelConfig:
+def _value(name: str, text: str) -> Any:
     try:
-        hidden = tuple(int(size) for size in options.hidden.split(",") if size)
+        return hyper_parameters.parse_value(name, text)
     except ValueError as e:
-        raise errors.InputError(
-            "--hidden: expected sizes such as 400,400, got %r" % options.hidden
-        ) from e
-    try:
-        return deepfm.ModelConfig(
-            table_rows=options.table_rows,
-            embedding_dim=options.embedding_dim,
-            hidden=hidden,
-            dropout=options.dropout,
-            learning_rate=options.learning_rate,
-            missing_integers=options.missing_integers,
-            seed=options.seed,
-        )
-    except ValueError as e:
-        raise errors.InputError("model flags: %s" % e) from e
+        # argparse says the name itself.
+        raise argparse.ArgumentTypeError(str(e).partition(": ")[2]) from e
 
 
 def _writable_folder(flag: str, path: str) -> None:

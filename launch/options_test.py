@@ -4,6 +4,7 @@ import pytest
 
 from data_pipeline import errors, generator, text
 from launch import options
+from model import checkpoint_record, hyper_parameters
 
 
 @pytest.fixture
@@ -27,15 +28,32 @@ def test_defaults(data, tmp_path):
     assert parsed.max_steps is None
     assert parsed.export == "best"
     assert parsed.export_dir == str(tmp_path / "m" / "export")
-    assert parsed.model.hidden == (400, 400, 400)
-    assert parsed.model.table_rows == 2**20
+    # As suits 50 rows.
+    assert parsed.parameters == hyper_parameters.for_rows(50, {})
 
 
 def test_model_flags_reach_the_model(data, tmp_path):
-    model = _parse(
-        data, tmp_path, "--hidden=8,4", "--table_rows=100", "--missing_integers=zero"
-    ).model
-    assert (model.hidden, model.table_rows, model.missing_integers) == ((8, 4), 100, "zero")
+    parameters = _parse(
+        data, tmp_path, "--hidden=8,4", "--table_rows=100", "--batch_norm=true"
+    ).parameters
+    assert (parameters.hidden, parameters.table_rows, parameters.batch_norm) == ((8, 4), 100, True)
+
+
+def test_every_hyper_parameter_has_a_flag_that_takes_its_text(data, tmp_path):
+    want = hyper_parameters.HyperParameters(seed=7)
+    flags = ["--%s=%s" % (name, hyper_parameters.text_of(v)) for name, v in want._asdict().items()]
+    assert _parse(data, tmp_path, *flags).parameters == want
+
+
+def test_model_dir_keeps_the_shape_it_was_begun_with(data, tmp_path):
+    begun = hyper_parameters.HyperParameters(table_rows=77, embedding_dim=3, hidden=(5,))
+    model_dir = tmp_path / "m"
+    checkpoint_record.write(str(model_dir), begun, {})
+    (model_dir / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"\n')
+    (model_dir / "model.ckpt-1.index").write_bytes(b"")
+    parameters = _parse(data, tmp_path).parameters
+    assert (parameters.table_rows, parameters.embedding_dim, parameters.hidden) == (77, 3, (5,))
+    assert _parse(data, tmp_path, "--table_rows=78").parameters.table_rows == 78
 
 
 def test_folder_and_glob_give_all_files(data, tmp_path):
@@ -47,18 +65,30 @@ def test_folder_and_glob_give_all_files(data, tmp_path):
 @pytest.mark.parametrize(
     "flag, message",
     [
-        ("--batch_size=0", "--batch_size: expected at least 1, got 0"),
-        ("--epochs=0", "--epochs: expected at least 1, got 0"),
         ("--max_steps=-1", "--max_steps: expected 0 or more, got -1"),
-        ("--hidden=4,x", "--hidden: expected sizes such as 400,400, got '4,x'"),
-        ("--table_rows=0", "model flags: .*table_rows"),
-        ("--embedding_dim=0", "model flags: .*embedding_dim"),
-        ("--dropout=1.0", "model flags: .*dropout"),
+        ("--log_steps=0", "--log_steps: expected at least 1, got 0"),
+        ("--accelerator=tiacc", "expected the package tiacc_training"),
     ],
 )
 def test_refuses_numbers_out_of_range(data, tmp_path, flag, message):
     with pytest.raises(errors.InputError, match=message):
         _parse(data, tmp_path, flag)
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--batch_size=0", "argument --batch_size: expected an integer of at least 1, got 0"),
+        ("--hidden=4,x", "argument --hidden: expected positive integers, got '4,x'"),
+        ("--dropout=1.0", "argument --dropout: expected a share in [0, 1), got"),
+        ("--batch_norm=yes", "argument --batch_norm: expected true or false, got 'yes'"),
+    ],
+)
+def test_hyper_parameter_out_of_range_is_a_usage_error(data, tmp_path, capsys, flag, message):
+    with pytest.raises(SystemExit) as e:
+        _parse(data, tmp_path, flag)
+    assert e.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_refuses_a_missing_train_file(data, tmp_path):

@@ -12,6 +12,7 @@ from data_pipeline import command_line, errors
 from launch import cluster, task_config
 from launch import job as job_lib
 from launch import options as options_lib
+from model import freed_memory
 
 Report = Callable[[str], None]
 Body = Callable[[task_config.TaskConfig, options_lib.TrainOptions, job_lib.Job, Report], None]
@@ -51,6 +52,7 @@ def main(
                 "TF_CONFIG task type: %s is for %s, got %r" % (prog, " or ".join(roles), task.role)
             )
         cluster.check_gpu(options.require_gpu, _report)
+        freed_memory.keep()
         job = job_lib.Job(options.model_dir, options.job_id or task.cluster_id())
         body(task, options, job, _report)
     except errors.InputError as e:

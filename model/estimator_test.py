@@ -2,31 +2,49 @@
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import tensorflow as tf
 
-from model import deepfm, estimator
+from data_pipeline import kernel
+from model import estimator, hyper_parameters, training_input
 
-CONFIG = deepfm.ModelConfig(table_rows=1000, embedding_dim=4, hidden=(16, 8), seed=1)
+PARAMETERS = hyper_parameters.HyperParameters(
+    table_rows=1000, embedding_dim=4, hidden=(16, 8), seed=1
+)
+_BATCH_SIZE = 100
 
 
-def _input_fn(rows, seed, batch_size, epochs=1):
+def _batches(count, seed):
     """Labels depend on the first integer and on a pair of categories."""
+    random = np.random.RandomState(seed)
+    rows = count * _BATCH_SIZE
+    dense = random.randint(0, 5, [rows, 13]).astype(np.int32)
+    sparse = random.randint(0, 4, [rows, 26]).astype(np.int64)
+    score = 0.8 * (dense[:, 0] - 2) + 1.5 * (sparse[:, 0] == sparse[:, 1]) - 1.0
+    label = random.random_sample([rows, 1]) < 1 / (1 + np.exp(-score[:, np.newaxis]))
+    missing = random.random_sample([rows, 39]) < 0.01
+    arrays = (label.astype(np.float32), dense, sparse, missing)
+    return [kernel.Batch(*parts) for parts in zip(*[np.split(array, count) for array in arrays])]
+
+
+def _input_fn(batches, parameters=PARAMETERS):
+    return lambda: training_input.dataset(lambda: iter(batches), parameters)
+
+
+def _raw_input_fn(batches):
+    """The same cells without their ids, as in serving."""
 
     def make():
-        random = np.random.RandomState(seed)
-        dense = random.randint(0, 5, [rows, 13]).astype(np.int32)
-        sparse = random.randint(0, 4, [rows, 26]).astype(np.int64)
-        score = 0.8 * (dense[:, 0] - 2) + 1.5 * (sparse[:, 0] == sparse[:, 1]) - 1.0
-        label = random.random_sample(rows) < 1 / (1 + np.exp(-score))
-        features = {
-            "dense": dense,
-            "sparse": sparse,
-            "missing": random.random_sample([rows, 39]) < 0.01,
-        }
-        pairs = (features, label[:, np.newaxis].astype(np.float32))
-        return tf.data.Dataset.from_tensor_slices(pairs).repeat(epochs).batch(batch_size)
+        arrays = [np.concatenate(parts) for parts in zip(*batches)]
+        features = dict(zip(("dense", "sparse", "missing"), arrays[1:]))
+        return tf.data.Dataset.from_tensor_slices((features, arrays[0])).batch(_BATCH_SIZE)
 
     return make
+
+
+def _estimator(model_dir, parameters=PARAMETERS, **kwargs):
+    run_config = tf.estimator.RunConfig(model_dir=str(model_dir))
+    return estimator.build(parameters, run_config, str(model_dir), **kwargs)
 
 
 class _Losses(tf.estimator.SessionRunHook):
@@ -40,43 +58,86 @@ class _Losses(tf.estimator.SessionRunHook):
         self.values.append(run_values.results)
 
 
-def _train(model_dir, config=CONFIG, epochs=1):
-    """Returns the Estimator and the loss of each step."""
+def _train(model_dir, batches, parameters=PARAMETERS):
+    """Trains with an Estimator of its own, and returns the loss of each step."""
     losses = _Losses()
-    run_config = tf.estimator.RunConfig(model_dir=str(model_dir))
-    built = estimator.build(config, run_config, str(model_dir))
-    built.train(_input_fn(3000, seed=1, batch_size=100, epochs=epochs), hooks=[losses])
-    return built, losses.values
+    _estimator(model_dir, parameters).train(_input_fn(batches, parameters), hooks=[losses])
+    return losses.values
 
 
-def test_training_lowers_the_loss_and_ranks_rows_it_has_not_seen(tmp_path):
-    built, losses = _train(tmp_path, epochs=3)
+def _checkpoint(model_dir):
+    """Returns all that the last checkpoint holds, the optimizer's variables too, by name."""
+    reader = tf.train.load_checkpoint(str(model_dir))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_training_lowers_the_loss_and_its_predictions_rank_rows_it_has_not_seen(tmp_path):
+    losses = _train(tmp_path, _batches(30, seed=1) * 3)
     assert len(losses) == 90
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.05
-    got = built.evaluate(_input_fn(1500, seed=2, batch_size=400))
+
+    batches = _batches(15, seed=2)
+    label = np.concatenate([batch.label for batch in batches])
+    built = _estimator(tmp_path)
+    got = built.evaluate(_input_fn(batches))
+    rows = list(built.predict(_raw_input_fn(batches)))
+    p, logits = [
+        np.array([row[name][0] for row in rows], np.float64) for name in ("probabilities", "logits")
+    ]
     assert sorted(got) == ["auc", "calibration", "global_step", "log_loss", "loss"]
-    assert got["auc"] > 0.6
-    assert 0.8 < got["calibration"] < 1.25
     assert got["global_step"] == 90
+    assert got["auc"] > 0.6
+    assert got["auc"] == pytest.approx(sklearn.metrics.roc_auc_score(label, logits), abs=1e-4)
+    want = sklearn.metrics.log_loss(label, p)
+    assert [got["log_loss"], got["loss"]] == pytest.approx([want, want], abs=1e-6)
+    assert got["calibration"] == pytest.approx(p.mean() / label.mean(), rel=1e-5)
 
 
-def test_same_seed_and_data_give_the_same_losses_and_another_seed_does_not(tmp_path):
-    config = CONFIG._replace(dropout=0.2)
-    _, first = _train(tmp_path / "first", config)
-    _, again = _train(tmp_path / "again", config)
-    _, other = _train(tmp_path / "other", config._replace(seed=2))
-    assert first == again
-    assert first != other
+@pytest.mark.parametrize(
+    "changed, kept",
+    [
+        pytest.param(
+            {"first_order_optimizer": "ftrl", "batch_size": 4096},
+            {"embedding/table/Adagrad", "embedding/table/Ftrl", "embedding/table/Ftrl_1"},
+            id="adagrad_and_ftrl",
+        ),
+        pytest.param(
+            {
+                "optimizer": "adam",
+                "batch_norm": True,
+                "schedule": "warmup_decay",
+                "warmup_steps": 3,
+                "decay_steps": 9,
+            },
+            {"embedding/table/Adam", "embedding/table/Adam_1", "beta1_power", "beta2_power"}
+            | {"deep/hidden_1/norm/moving_" + name for name in ("mean", "variance")},
+            id="adam_and_batch_norm",
+        ),
+    ],
+)
+def test_training_on_in_a_new_estimator_equals_training_without_a_break(tmp_path, changed, kept):
+    parameters = PARAMETERS._replace(**changed)
+    batches = _batches(10, seed=1)
+    losses = _train(tmp_path / "whole", batches, parameters)
+    first = _train(tmp_path / "parts", batches[:5], parameters)
+    then = _train(tmp_path / "parts", batches[5:], parameters)
+    assert first + then == losses
+    whole, parts = _checkpoint(tmp_path / "whole"), _checkpoint(tmp_path / "parts")
+    assert whole["global_step"] == 10
+    assert kept < set(whole)
+    assert sorted(parts) == sorted(whole)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(parts[name], value, err_msg=name)
 
 
-def test_training_goes_on_from_the_last_checkpoint(tmp_path):
-    _train(tmp_path)
-    built, losses = _train(tmp_path)
-    assert len(losses) == 30
-    assert built.get_variable_value("global_step") == 60
+def test_warm_start_is_called_when_training_begins(tmp_path):
+    calls = []
+    built = _estimator(tmp_path, warm_start=lambda: calls.append("called"))
+    built.train(_input_fn(_batches(1, seed=1)))
+    assert calls == ["called"]
 
 
 def test_run_config_of_another_folder_is_refused(tmp_path):
     run_config = tf.estimator.RunConfig(model_dir=str(tmp_path / "a"))
     with pytest.raises(ValueError, match="model_dir"):
-        estimator.build(CONFIG, run_config, str(tmp_path / "b"))
+        estimator.build(PARAMETERS, run_config, str(tmp_path / "b"))

@@ -16,10 +16,13 @@ MISSING_OWN = "own"
 MISSING_ZERO = "zero"
 MISSING_CHOICES = (MISSING_OWN, MISSING_ZERO)
 
+# Brings logarithms of integers, up to 21, to about the size of what the deep part starts with.
+_LOG_SCALE = 0.3
+
 # Integers up to this one, negatives too, keep a token of their own.
-_LAST_OWN = 2
+LAST_OWN = 2
 # Outside of every integer's and every category's token.
-_MISSING_TOKEN = 2**33
+MISSING_TOKEN = 2**33
 
 # Source: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", SplitMix64.
 _GOLDEN_GAMMA = 0x9E3779B97F4A7C15
@@ -50,6 +53,27 @@ def row_ids(features: Dict[str, tf.Tensor], table_rows: int, missing_integers: s
         return _hash(_tokens(features, missing_integers), table_rows)
 
 
+def numbers(features: Dict[str, tf.Tensor], missing_integers: str) -> tf.Tensor:
+    """Returns the integers as numbers, for what is to be the same for neighbouring values.
+
+    Args:
+      features: As for row_ids.
+      missing_integers: The same.
+
+    Returns:
+      float32 [n, 26]: 0.3 * log(1 + integer), 0 for negative and missing ones; then 1 where the
+      integer is missing, and 0 elsewhere.
+    """
+    with tf.name_scope("numbers"):
+        missing = features["missing"][:, : schema.NUM_DENSE]
+        known = tf.where(missing, tf.zeros_like(features["dense"]), features["dense"])
+        logarithms = _LOG_SCALE * tf.math.log1p(tf.cast(tf.maximum(known, 0), tf.float32))
+        flags = tf.cast(missing, tf.float32)
+        if missing_integers == MISSING_ZERO:
+            flags = tf.zeros_like(flags)
+        return tf.concat([logarithms, flags], axis=1)
+
+
 def bucket_thresholds() -> List[int]:
     """Returns the smallest integers v with floor(ln(v)**2) >= 1, 2, 3, ... that fit into int32.
 
@@ -62,6 +86,11 @@ def bucket_thresholds() -> List[int]:
             root = decimal.Decimal(len(thresholds) + 1).sqrt()
             thresholds.append(int(root.exp().to_integral_value(decimal.ROUND_CEILING)))
     return thresholds[:-1]
+
+
+def missing_integer_token(missing_integers: str) -> int:
+    """Returns the token of a missing integer; see row_ids."""
+    return MISSING_TOKEN if missing_integers == MISSING_OWN else 0
 
 
 def _check(name: str, tensor: tf.Tensor, dtype: tf.DType, columns: int) -> None:
@@ -77,20 +106,20 @@ def _tokens(features: Dict[str, tf.Tensor], missing_integers: str) -> tf.Tensor:
         features["missing"], [schema.NUM_DENSE, schema.NUM_SPARSE], axis=1
     )
     dense = _integer_tokens(features["dense"])
-    missing_token = _MISSING_TOKEN if missing_integers == MISSING_OWN else 0
+    missing_token = missing_integer_token(missing_integers)
     dense = tf.compat.v2.where(
         missing_dense, tf.fill(tf.shape(dense), _int64(missing_token)), dense
     )
     sparse = features["sparse"]
     missing_sparse |= tf.equal(sparse, schema.MISSING_CATEGORY)
     sparse = tf.compat.v2.where(
-        missing_sparse, tf.fill(tf.shape(sparse), _int64(_MISSING_TOKEN)), sparse
+        missing_sparse, tf.fill(tf.shape(sparse), _int64(MISSING_TOKEN)), sparse
     )
     return tf.concat([dense, sparse], axis=1)
 
 
 def _integer_tokens(dense: tf.Tensor) -> tf.Tensor:
-    """v up to _LAST_OWN, and _LAST_OWN + bucket above; all thresholds are above _LAST_OWN."""
+    """v up to LAST_OWN, and LAST_OWN + bucket above; all thresholds are above LAST_OWN."""
     # The op of tf.searchsorted, which itself fails for 0 rows.
     buckets = tf.raw_ops.UpperBound(
         sorted_inputs=tf.constant([bucket_thresholds()], tf.int32),
@@ -98,7 +127,7 @@ def _integer_tokens(dense: tf.Tensor) -> tf.Tensor:
         out_type=tf.int32,
     )
     buckets = tf.reshape(buckets, tf.shape(dense))
-    return tf.cast(tf.minimum(dense, _LAST_OWN) + buckets, tf.int64)
+    return tf.cast(tf.minimum(dense, LAST_OWN) + buckets, tf.int64)
 
 
 def _hash(tokens: tf.Tensor, table_rows: int) -> tf.Tensor:

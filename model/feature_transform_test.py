@@ -1,6 +1,7 @@
 """The transform against a reference in plain Python integers, and its golden values."""
 
 import decimal
+import math
 
 import numpy as np
 import pytest
@@ -145,6 +146,38 @@ def test_values_under_a_missing_cell_do_not_matter(missing_integers):
 
 def test_no_rows():
     assert _row_ids([], 1000) == []
+    assert _numbers([], "own").shape == (0, 26)
+
+
+def _numbers(cells, missing_integers):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        numbers = feature_transform.numbers(_features(cells), missing_integers)
+        assert (numbers.dtype, numbers.shape.as_list()[1:]) == (tf.float32, [26])
+        return session.run(numbers)
+
+
+def test_numbers_are_logarithms_and_what_is_missing():
+    integers = [0, 1, 2, 99, -1, -(2**31), 2**31 - 1, None, 2**24 + 1, 3, 4, 5, None]
+    (numbers,) = _numbers([integers + [7] * 26], "own")
+    want = [0.3 * math.log1p(max(0, value or 0)) for value in integers]
+    np.testing.assert_allclose(numbers[:13], want, rtol=1e-6)
+    assert numbers[13:].tolist() == [float(value is None) for value in integers]
+
+
+def test_numbers_of_missing_zero_do_not_tell_missing_from_0():
+    zero, missing = _numbers([[0] * 39, [None] * 39], "zero")
+    assert zero.tolist() == missing.tolist() == [0.0] * 26
+
+
+@pytest.mark.parametrize("missing_integers", ["own", "zero"])
+def test_numbers_do_not_depend_on_values_under_a_missing_cell(missing_integers):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        features = _features([[None] * 39])
+        other = dict(features, dense=features["dense"] + 77)
+        left, right = session.run(
+            [feature_transform.numbers(f, missing_integers) for f in (features, other)]
+        )
+    assert left.tolist() == right.tolist()
 
 
 @pytest.mark.parametrize(

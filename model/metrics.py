@@ -57,6 +57,27 @@ def auc(labels: tf.Tensor, logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Operation]:
         return _auc_of(total), _auc_of(update)
 
 
+def batch_auc(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Returns the exact area under the ROC curve of one batch, float64; NaN without both classes.
+
+    Args:
+      labels: float32 [n, 1], 0 or 1, n > 0.
+      logits: float32 [n, 1].
+    """
+    with tf.name_scope("batch_auc"):
+        scores = tf.reshape(logits, [1, -1])
+        ascending = tf.sort(scores)
+        below = tf.raw_ops.LowerBound(sorted_inputs=ascending, values=scores)
+        not_above = tf.raw_ops.UpperBound(sorted_inputs=ascending, values=scores)
+        # Of equal scores each has the mean of their ranks, which are from 1.
+        ranks = tf.cast(below + not_above + 1, tf.float64) / 2
+        is_positive = tf.cast(tf.reshape(labels, [1, -1]), tf.float64)
+        positives = tf.reduce_sum(is_positive)
+        negatives = tf.reduce_sum(1 - is_positive)
+        ranked_below = tf.reduce_sum(is_positive * ranks) - positives * (positives + 1) / 2
+        return ranked_below / (positives * negatives)
+
+
 def calibration(labels: tf.Tensor, probabilities: tf.Tensor) -> Tuple[tf.Tensor, tf.Operation]:
     """Returns (value, update) of mean prediction / mean label; both args float32 [n, 1]."""
     with tf.name_scope("calibration"):
