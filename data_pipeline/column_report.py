@@ -5,7 +5,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from data_pipeline import column_statistics, schema, whole_file
+from data_pipeline import column_statistics, picture, schema
 
 _HEADER = ("column", "kind", "missing %", "distinct~", "top %", "min", "p50", "p90", "p99", "max")
 _LEFT_ALIGNED = 2
@@ -13,9 +13,7 @@ _KINDS = {schema.DENSE: "integer", schema.SPARSE: "category"}
 
 _SIZE_INCHES = (14, 11)
 _DOTS_PER_INCH = 120
-_DARK, _LIGHT, _ORANGE = "#2f6690", "#a9c8de", "#e08e45"
-_INK, _FAINT = "#333333", "#e4e4e4"
-_COLORS = {schema.DENSE: _DARK, schema.SPARSE: _ORANGE}
+_COLORS = {schema.DENSE: picture.DARK, schema.SPARSE: picture.ORANGE}
 
 # Of a legend: above the axes, to the right.
 _ABOVE = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
@@ -66,34 +64,7 @@ def write_picture(statistics: column_statistics.ColumnStatistics, path: str) -> 
     Raises:
       InputError: The file cannot be written there.
     """
-    # Imported here: it takes half a second and 50 MB, and only pictures need it.
-    import matplotlib
-    from matplotlib.backends import backend_agg
-
-    style = dict(matplotlib.rcParamsDefault, **_STYLE)  # not that of the user's matplotlibrc
-    style.pop("backend")
-    with matplotlib.rc_context(style), whole_file.replace(path) as file:
-        canvas = backend_agg.FigureCanvasAgg(_figure(statistics))
-        # The version of matplotlib is left out, and there is no date.
-        canvas.print_png(file, metadata={"Software": None})
-
-
-_STYLE = {
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.axisbelow": True,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titlecolor": _INK,
-    "font.size": 10,
-    "grid.color": _FAINT,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-}
+    picture.write(path, lambda: _figure(statistics))
 
 
 def _figure(statistics: column_statistics.ColumnStatistics) -> Any:
@@ -159,11 +130,11 @@ def _draw_quantiles(
 ) -> None:
     """Draws lines from the smallest to the largest values, and bars between the quantiles."""
     low, p50, p90, p99, high, _ = [np.array(numbers) for numbers in zip(*values)]
-    axes.vlines(positions, low, high, color=_INK, linewidth=1, label="min to max")
+    axes.vlines(positions, low, high, color=picture.INK, linewidth=1, label="min to max")
     bar = {"width": 0.46, "zorder": 2}
-    axes.bar(positions, p90 - p50, bottom=p50, color=_DARK, label="p50 to p90", **bar)
-    axes.bar(positions, p99 - p90, bottom=p90, color=_LIGHT, label="p90 to p99", **bar)
-    axes.plot(positions, p50, "o", color="white", markeredgecolor=_INK, label="p50")
+    axes.bar(positions, p90 - p50, bottom=p50, color=picture.DARK, label="p50 to p90", **bar)
+    axes.bar(positions, p99 - p90, bottom=p90, color=picture.LIGHT, label="p90 to p99", **bar)
+    axes.plot(positions, p50, "o", color="white", markeredgecolor=picture.INK, label="p50")
     for position, value in zip(positions, values):
         _label(axes, _short(value.p50), (position, value.p50), (27, -4))
         _label(axes, _short(value.high), (position, value.high), (0, 3))

@@ -130,6 +130,20 @@ def find(spec: str) -> Tuple[str, ...]:
     return tuple(text_files.expand(spec))
 
 
+def of_flag(flag: str, spec: str) -> Tuple[str, ...]:
+    """Returns what find(spec) does, once it is sure that these are rows.
+
+    Raises:
+      InputError: They are not, or nothing is there; the text begins with `flag`.
+    """
+    try:
+        paths = find(spec)
+        of(paths).check()
+    except errors.InputError as e:
+        raise errors.InputError("%s: %s" % (flag, e)) from e
+    return paths
+
+
 def of(paths: Sequence[str]) -> RowSource:
     """Returns the source of the rows in what find() returned."""
     if len(paths) == 1 and manifest.is_manifest(paths[0]):

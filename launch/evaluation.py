@@ -37,7 +37,7 @@ def run(
     Raises:
       InputError: The job finished without a checkpoint.
     """
-    evaluator = _Evaluator(task.as_evaluator(), options, report)
+    evaluator = _Evaluator(task.as_evaluator(), options, watch, report)
     while True:
         # In this order: a checkpoint that is there when the job has finished is not missed.
         finished = watch.finished_step()
@@ -53,9 +53,11 @@ class _Evaluator:
         self,
         task: task_config.TaskConfig,
         options: options_lib.TrainOptions,
+        watch: job_lib.FinishWatch,
         report: Callable[[str], None],
     ) -> None:
         self._options = options
+        self._watch = watch
         self._report = report
         self._estimator = estimator_lib.build(
             options.parameters, training.run_config(task, options), options.model_dir
@@ -80,12 +82,13 @@ class _Evaluator:
         except FileNotFoundError:
             return False  # the chief has removed it for newer ones
         metric = self._options.parameters.metric
+        # Of this job alone: an earlier one had other days' rows to evaluate on.
+        best = history.best_of(self._history.records(self._watch.start_step() + 1), metric)
         record = trainer.evaluate(
             self._estimator, self._options.parameters, self._options.eval_files, held
         )
         record["checkpoint"] = name
-        best = self._history.best(metric)
-        if history.is_better(metric, record[metric], best[metric] if best else None):
+        if best is None or history.is_better(metric, record[metric], best[metric]):
             # Exported now: its checkpoint may be gone by the end.
             self._export(held, record, "best")
         self._export(held, record, "latest")

@@ -107,6 +107,13 @@ class FinishWatch:
         self._clock = clock
         self._stale_until = clock() + stale_mark_secs if job.finished_step() is not None else None
 
+    def start_step(self) -> int:
+        """The global step at which the job began; 0 before the chief has started."""
+        try:
+            return self._job.found_at_start()["global_step"]
+        except FileNotFoundError:
+            return 0
+
     def finished_step(self) -> Optional[int]:
         """Job.finished_step, but None for a mark that an earlier run may have left."""
         step = self._job.finished_step()

@@ -77,3 +77,11 @@ def test_new_run_has_a_start_of_its_own(tmp_path):
     run.finish(5)
     run.start({"global_step": 5})
     assert run.found_at_start() == {"global_step": 5}
+
+
+def test_start_step_is_0_until_the_chief_has_started(tmp_path):
+    run = job.Job(str(tmp_path), "a")
+    watch = job.FinishWatch(run)
+    assert watch.start_step() == 0
+    run.start({"global_step": 7})
+    assert watch.start_step() == 7

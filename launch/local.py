@@ -14,9 +14,9 @@ import time
 import uuid
 from typing import List, Optional, Tuple
 
-from data_pipeline import command_line, errors, generated_file
+from data_pipeline import command_line, errors, generated_file, row_source
 from launch import local_cluster, options, predict_request, processes
-from model import history, hyper_parameters
+from model import history, hyper_parameters, parameter_flags
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -51,8 +51,8 @@ def _run(flags: argparse.Namespace) -> int:
             "expected both --train_file and --eval_file, or neither for generated data"
         )
     if flags.train_file:
-        options.criteo_files("--train_file", flags.train_file)
-        options.criteo_files("--eval_file", flags.eval_file)
+        row_source.of_flag("--train_file", flags.train_file)
+        row_source.of_flag("--eval_file", flags.eval_file)
     work_dir, logs = _work_dir(flags.work_dir)
     best_auc = None
     if not flags.train_file:
@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         "--num_workers", type=_positive, default=1, help="workers, the chief included"
     )
     options.add_training_flags(parser)
-    options.add_parameter_flags(parser)
+    parameter_flags.add(parser, "hyper-parameters")
     # A laptop's data: so that there is something to watch.
     parser.set_defaults(save_checkpoints_steps=100, log_steps=20)
     return parser

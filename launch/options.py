@@ -1,12 +1,11 @@
 """The flags of the training mains, parsed once into a checked record."""
 
 import argparse
-import functools
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from data_pipeline import errors, row_source
-from model import accelerator, checkpoint_record, hyper_parameters
+from model import accelerator, checkpoint_record, hyper_parameters, parameter_flags
 
 EXPORT_CHOICES = ("best", "latest")
 
@@ -36,13 +35,13 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
       InputError: A file is missing, empty or not Criteo, or a number is out of range.
     """
     options = _parser(prog, description).parse_args(argv)
-    given = given_parameters(options)
     check_numbers(options)
-    train_files = criteo_files("--train_file", options.train_file)
-    eval_files = criteo_files("--eval_file", options.eval_file)
+    train_files = row_source.of_flag("--train_file", options.train_file)
+    eval_files = row_source.of_flag("--eval_file", options.eval_file)
     num_rows = row_source.of(train_files).count_rows()
     # What a model_dir was begun with goes before what would suit the rows.
-    given = dict(checkpoint_record.fixed(options.model_dir), **given)
+    begun_with = checkpoint_record.fixed(options.model_dir)
+    given = dict(begun_with, **parameter_flags.given(options))
     parameters = hyper_parameters.for_rows(num_rows, given, options.max_steps)
     accelerator.check(parameters)
     # Last, since it makes the folder: wrong input leaves nothing behind.
@@ -62,28 +61,6 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
         warm_start=options.warm_start,
         parameters=parameters,
     )
-
-
-def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for each hyper-parameter; see given_parameters."""
-    group = parser.add_argument_group(
-        "hyper-parameters", "defaults in brackets; some depend on the number of training rows"
-    )
-    for name, parameter in hyper_parameters.PARAMETERS.items():
-        group.add_argument(
-            "--" + name,
-            type=functools.partial(_value, name),
-            default=argparse.SUPPRESS,
-            metavar="|".join(parameter.choices) or None,
-            help="%s (%s)" % (parameter.help, hyper_parameters.default_text(name)),
-        )
-
-
-def given_parameters(options: argparse.Namespace) -> Dict[str, Any]:
-    """The hyper-parameters that were given as flags, by name."""
-    return {
-        name: value for name, value in vars(options).items() if name in hyper_parameters.PARAMETERS
-    }
 
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
@@ -108,16 +85,6 @@ def check_numbers(options: argparse.Namespace) -> None:
             )
     if options.max_steps < 0:
         raise errors.InputError("--max_steps: expected 0 or more, got %d" % options.max_steps)
-
-
-def criteo_files(flag: str, spec: str) -> Tuple[str, ...]:
-    """The files of `spec`; raises InputError, naming `flag`, where they are not Criteo rows."""
-    try:
-        paths = row_source.find(spec)
-        row_source.of(paths).check()
-    except errors.InputError as e:
-        raise errors.InputError("%s: %s" % (flag, e)) from e
-    return paths
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -147,16 +114,8 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
         "--require_gpu", action="store_true", help="fail rather than train on the CPU"
     )
     add_training_flags(parser)
-    add_parameter_flags(parser)
+    parameter_flags.add(parser, "hyper-parameters")
     return parser
-
-
-def _value(name: str, text: str) -> Any:
-    try:
-        return hyper_parameters.parse_value(name, text)
-    except ValueError as e:
-        # argparse says the name itself.
-        raise argparse.ArgumentTypeError(str(e).partition(": ")[2]) from e
 
 
 def _writable_folder(flag: str, path: str) -> None:

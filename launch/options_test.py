@@ -39,12 +39,6 @@ def test_model_flags_reach_the_model(data, tmp_path):
     assert (parameters.hidden, parameters.table_rows, parameters.batch_norm) == ((8, 4), 100, True)
 
 
-def test_every_hyper_parameter_has_a_flag_that_takes_its_text(data, tmp_path):
-    want = hyper_parameters.HyperParameters(seed=7)
-    flags = ["--%s=%s" % (name, hyper_parameters.text_of(v)) for name, v in want._asdict().items()]
-    assert _parse(data, tmp_path, *flags).parameters == want
-
-
 def test_model_dir_keeps_the_shape_it_was_begun_with(data, tmp_path):
     begun = hyper_parameters.HyperParameters(table_rows=77, embedding_dim=3, hidden=(5,))
     model_dir = tmp_path / "m"
@@ -73,22 +67,6 @@ def test_folder_and_glob_give_all_files(data, tmp_path):
 def test_refuses_numbers_out_of_range(data, tmp_path, flag, message):
     with pytest.raises(errors.InputError, match=message):
         _parse(data, tmp_path, flag)
-
-
-@pytest.mark.parametrize(
-    "flag, message",
-    [
-        ("--batch_size=0", "argument --batch_size: expected an integer of at least 1, got 0"),
-        ("--hidden=4,x", "argument --hidden: expected positive integers, got '4,x'"),
-        ("--dropout=1.0", "argument --dropout: expected a share in [0, 1), got"),
-        ("--batch_norm=yes", "argument --batch_norm: expected true or false, got 'yes'"),
-    ],
-)
-def test_hyper_parameter_out_of_range_is_a_usage_error(data, tmp_path, capsys, flag, message):
-    with pytest.raises(SystemExit) as e:
-        _parse(data, tmp_path, flag)
-    assert e.value.code == 2
-    assert message in capsys.readouterr().err
 
 
 def test_refuses_a_missing_train_file(data, tmp_path):

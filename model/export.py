@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, NamedTuple, Optional
 
 import tensorflow as tf
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2  # type: ignore[import]  # has no stubs
 from tensorflow.core.protobuf import saved_model_pb2
 
 from data_pipeline import errors, text_ops, wire_ops

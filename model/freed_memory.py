@@ -6,8 +6,9 @@ import ctypes
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 _LARGEST_INT = 2**31 - 1
-# What glibc takes at most is 4 GB; a tensor of a step is far smaller, tables are allocated once.
-_MMAP_FROM_BYTES = 2**30
+# Larger than the tensors of a step; tables, of which there are two while they get their first
+# values, are larger still, and do go back.
+_MMAP_FROM_BYTES = 2**26
 
 
 def keep() -> None:

@@ -317,7 +317,7 @@ def test_what_is_given_comes_before_what_suits(num_rows):
     "num_rows, given, max_steps, warmup_steps, decay_steps",
     [
         (0, {}, None, 0, 0),
-        (2001, {"epochs": 5}, None, 5, 96),  # 101 batches, of which a twentieth is 5
+        (2001, {"epochs": 5}, None, 5, 100),  # 5 times 21 batches, of which a twentieth is 5
         (1900, {"epochs": 1}, None, 0, 19),
         (10000, {"epochs": 1}, 40, 2, 38),
         (10000, {"epochs": 1}, 1000, 5, 95),

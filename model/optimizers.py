@@ -1,6 +1,6 @@
 """Optimizers that touch only the table rows of a batch."""
 
-from typing import List, Sequence, Tuple, Union
+from typing import Any, List, Sequence, Tuple, Union
 
 import tensorflow as tf
 
@@ -82,6 +82,17 @@ def _tables(gradients: Sequence[_Gradient]) -> List[tf.Variable]:
 class _UniqueIndicesAdagrad(tf.compat.v1.train.AdagradOptimizer):
     """Adagrad that trusts indices to be unique; its base would look for duplicates once more."""
 
+    def _create_slots(self, var_list: Sequence[tf.Variable]) -> None:
+        for variable in var_list:
+            self._get_or_make_slot_with_initializer(
+                variable,
+                _Filled(self._initial_accumulator_value),
+                variable.shape,
+                variable.dtype.base_dtype,
+                "accumulator",
+                self._name,
+            )
+
     def _apply_sparse_duplicate_indices(
         self, grad: tf.IndexedSlices, var: tf.Variable
     ) -> tf.Operation:
@@ -97,6 +108,11 @@ class _LazyAdam(tf.compat.v1.train.AdamOptimizer):
     Source: Kingma, Ba 2015, "Adam: a method for stochastic optimization", section 2, in the order
     of operations of TF's dense kernel, ApplyAdam.
     """
+
+    def _zeros_slot(self, var: tf.Variable, slot_name: str, op_name: str) -> tf.Variable:
+        return self._get_or_make_slot_with_initializer(
+            var, _Filled(0.0), var.shape, var.dtype.base_dtype, slot_name, op_name
+        )
 
     def _apply_sparse_duplicate_indices(
         self, grad: tf.IndexedSlices, var: tf.Variable
@@ -117,6 +133,20 @@ class _LazyAdam(tf.compat.v1.train.AdamOptimizer):
             tf.compat.v1.scatter_add(v_slot, grad.indices, v_change),
             tf.compat.v1.scatter_sub(var, grad.indices, step),
         )
+
+
+class _Filled(tf.compat.v1.initializers.constant):
+    """One value everywhere, in a tensor that goes once the variable has it.
+
+    A constant would stay as long as the session: a table's slot twice. TF makes constants of all
+    that depends on constants alone.
+    """
+
+    def __call__(
+        self, shape: Sequence[int], dtype: Any = None, partition_info: Any = None, **kwargs: Any
+    ) -> tf.Tensor:
+        value = tf.constant(self.value, dtype or self.dtype)
+        return tf.fill(shape, tf.compat.v1.placeholder_with_default(value, []))
 
 
 class _LastColumnFtrl(tf.compat.v1.train.Optimizer):
@@ -159,7 +189,7 @@ class _LastColumnFtrl(tf.compat.v1.train.Optimizer):
         """Makes the slot, float32 [rows of the variable, 1]."""
         slot = self._get_or_make_slot_with_initializer(
             variable,
-            tf.compat.v1.constant_initializer(initial),
+            _Filled(initial),
             variable.shape[:1].concatenate(1),
             variable.dtype.base_dtype,
             slot_name,

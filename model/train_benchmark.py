@@ -1,9 +1,10 @@
 """Main of //model:train_benchmark: training from row blocks on disk, with metrics and hooks on.
 
 One process, an Estimator. `train` compares with the matrix products of the deep part alone (best of
-ten, same threads, same process), `train_vs_canned` with a DNNLinearCombinedClassifier of the same
-sizes, `table_growth` with a table of a sixteenth of the rows, `train_memory` with table, optimizer
-slots and 1 GB. Prints one JSON line a measurement.
+ten, same threads, same process), `table_growth` with a table of a sixteenth of the rows,
+`train_memory` with table, optimizer slots and 1 GB, `train_vs_canned` with TensorFlow's own
+DNNLinearCombinedClassifier of the same sizes, as one would write it: batched tf.io.decode_csv of
+the text, hashed columns, default optimizers and settings. Prints one JSON line a measurement.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import tensorflow as tf
 
@@ -33,6 +34,9 @@ _STEPS = 120
 _WARM_UP_STEPS = 10
 _GROWTH = 16
 _GIGABYTE = 10**9
+_THREADS = 2
+
+_Result = TypeVar("_Result")
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -40,17 +44,20 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few steps, for smoke tests")
     args = parser.parse_args(argv)
-    freed_memory.keep()
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     parameters = hyper_parameters.HyperParameters(table_rows=2**12 if args.quick else 2**20)
     steps = 2 if args.quick else _STEPS
     folder = tempfile.mkdtemp(prefix="train-benchmark-")
     try:
-        blocks = _blocks(folder, (steps + _WARM_UP_STEPS) * parameters.batch_size)
-        runs = _Runs(blocks, folder, steps)
+        text = os.path.join(folder, "rows.tsv")
+        rows = (steps + _WARM_UP_STEPS) * parameters.batch_size
+        generated_file.write(text, rows, 1, _report)
+        runs = _Runs(text, _blocks(text, os.path.join(folder, "blocks")), folder, steps)
+        # In children first: they are forked before this process starts TensorFlow's threads.
         _measure_memory(runs, parameters)
-        _measure_speed(runs, parameters)
         _measure_canned(runs, parameters)
+        freed_memory.keep()
+        _measure_speed(runs, parameters)
         _measure_growth(runs, parameters)
     finally:
         shutil.rmtree(folder)
@@ -63,6 +70,7 @@ class _Timer(tf.estimator.SessionRunHook):
     def __init__(self) -> None:
         self.secs = 0.0
         self.steps = 0
+        self.resident_bytes = 0
         self._seen = 0
         self._start = 0.0
 
@@ -79,16 +87,24 @@ class _Timer(tf.estimator.SessionRunHook):
             self.steps += 1
             self.secs = time.perf_counter() - self._start
 
+    def end(self, session: tf.compat.v1.Session) -> None:
+        del session
+        with open("/proc/self/statm") as statm:
+            self.resident_bytes = int(statm.read().split()[1]) * resource.getpagesize()
+
 
 class _Runs:
     """Trains anew each time, from the same blocks, and says how fast."""
 
-    def __init__(self, blocks: Sequence[str], folder: str, steps: int) -> None:
+    def __init__(self, text: str, blocks: Sequence[str], folder: str, steps: int) -> None:
+        self._text = text
         self._blocks = blocks
         self._folder = folder
         self._steps = steps
 
-    def ours(self, parameters: hyper_parameters.HyperParameters) -> float:
+    def ours(
+        self, parameters: hyper_parameters.HyperParameters, timer: Optional[_Timer] = None
+    ) -> float:
         """Samples per second of our Estimator."""
 
         def build(config: tf.estimator.RunConfig) -> tf.estimator.Estimator:
@@ -100,27 +116,28 @@ class _Runs:
         def dataset() -> tf.data.Dataset:
             return training_input.dataset(batches, parameters)
 
-        return self._rate(build, dataset, parameters.batch_size)
+        return self._rate(build, dataset, parameters.batch_size, timer or _Timer())
 
     def canned(self, parameters: hyper_parameters.HyperParameters) -> float:
-        """Samples per second of TensorFlow's own estimator, from the same blocks."""
+        """Samples per second of TensorFlow's own estimator."""
 
         def build(config: tf.estimator.RunConfig) -> tf.estimator.Estimator:
             return _canned(parameters, config)
 
         def dataset() -> tf.data.Dataset:
-            return inputs.dataset(self._blocks, parameters.batch_size, shuffle=True).map(_columns)
+            lines = tf.data.TextLineDataset(self._text).batch(parameters.batch_size)
+            return lines.map(_columns, num_parallel_calls=_THREADS).prefetch(4)
 
-        return self._rate(build, dataset, parameters.batch_size)
+        return self._rate(build, dataset, parameters.batch_size, _Timer())
 
     def _rate(
         self,
         build: Callable[[tf.estimator.RunConfig], tf.estimator.Estimator],
         dataset: Callable[[], tf.data.Dataset],
         batch_size: int,
+        timer: _Timer,
     ) -> float:
         model_dir = tempfile.mkdtemp(dir=self._folder)
-        timer = _Timer()
         # Saves, summaries and the step counter as an Estimator has them by default.
         config = tf.estimator.RunConfig(model_dir=model_dir)
         build(config).train(dataset, hooks=[timer], steps=self._steps + _WARM_UP_STEPS)
@@ -128,14 +145,14 @@ class _Runs:
         return timer.steps * batch_size / timer.secs
 
 
-def _blocks(folder: str, rows: int) -> Sequence[str]:
-    text = os.path.join(folder, "rows.tsv")
-    report = lambda line: print(line, file=sys.stderr)  # noqa: E731
-    generated_file.write(text, rows, 1, report)
+def _blocks(text: str, folder: str) -> Sequence[str]:
     engine = local_engine.Engine(local_engine.default_threads())
-    encode.run([text], os.path.join(folder, "blocks"), engine, report)
-    os.remove(text)
-    return row_source.find(os.path.join(folder, "blocks"))
+    encode.run([text], folder, engine, _report)
+    return row_source.find(folder)
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _measure_speed(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> None:
@@ -159,9 +176,19 @@ def _measure_speed(runs: _Runs, parameters: hyper_parameters.HyperParameters) ->
 
 
 def _measure_canned(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> None:
-    samples = measurement.in_turn([lambda: runs.ours(parameters), lambda: runs.canned(parameters)])
-    peer = "DNNLinearCombinedClassifier, 39 hashed embedding columns of the same sizes together"
+    samples = measurement.in_turn(
+        [
+            lambda: _in_child(lambda: _ours(runs, parameters)),
+            lambda: _in_child(lambda: runs.canned(parameters)),
+        ]
+    )
+    peer = "DNNLinearCombinedClassifier, 39 hashed columns of as many rows together, from text"
     _print("train_vs_canned", "samples/s", peer, samples, 2.5, parameters)
+
+
+def _ours(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> float:
+    freed_memory.keep()
+    return runs.ours(parameters)
 
 
 def _measure_growth(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> None:
@@ -174,31 +201,40 @@ def _measure_growth(runs: _Runs, parameters: hyper_parameters.HyperParameters) -
 def _measure_memory(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> None:
     large = parameters._replace(table_rows=_GROWTH * parameters.table_rows)
     for each in (parameters, large):
-        peak = _peak_bytes(runs, each)
+        used, peak = _memory_bytes(runs, each)
         table = each.table_rows * (each.embedding_dim + 1) * 4
         limit = 2 * table + _GIGABYTE  # Adagrad has one slot
         measurement.Measurement(
             "train_memory",
-            round(peak / _GIGABYTE, 3),
+            round(used / _GIGABYTE, 3),
             "GB",
             "table, its slot and 1 GB",
             round(limit / _GIGABYTE, 3),
-            round(limit / peak, 4),
+            round(limit / used, 4),
             1.0,
-            step_benchmark.detail(each),
+            # TF has each variable twice while it gets its first value.
+            dict(step_benchmark.detail(each), peak_at_start=round(peak / _GIGABYTE, 3)),
         ).print()
 
 
-def _peak_bytes(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> int:
-    """Trains in a process of its own, forked before this one starts TensorFlow's threads."""
+def _memory_bytes(runs: _Runs, parameters: hyper_parameters.HyperParameters) -> Tuple[int, int]:
+    """Memory at the end of a training, and at most."""
+
+    def train() -> Tuple[int, int]:
+        freed_memory.keep()
+        timer = _Timer()
+        runs.ours(parameters, timer)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return timer.resident_bytes, peak
+
+    return _in_child(train)
+
+
+def _in_child(work: Callable[[], _Result]) -> _Result:
+    """Returns what `work` does in a process of its own, so that nothing is left from others."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-
-    def train() -> None:
-        runs.ours(parameters)
-        sender.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
-    process = context.Process(target=train)
+    process = context.Process(target=lambda: sender.send(work()))
     process.start()
     process.join()
     if process.exitcode:
@@ -224,7 +260,7 @@ def _canned(
 ) -> tf.estimator.Estimator:
     buckets = -(-parameters.table_rows // schema.NUM_FIELDS)
     hashed = [
-        tf.feature_column.categorical_column_with_hash_bucket(name, buckets, dtype=tf.int64)
+        tf.feature_column.categorical_column_with_hash_bucket(name, buckets)
         for name in schema.FIELD_NAMES
     ]
     return tf.estimator.DNNLinearCombinedClassifier(
@@ -238,12 +274,11 @@ def _canned(
     )
 
 
-def _columns(features: Dict[str, tf.Tensor], label: tf.Tensor) -> Any:
-    """Each field as a column of its own; -1 is what the canned columns take for missing."""
-    cells = tf.concat([tf.cast(features["dense"], tf.int64), features["sparse"]], axis=1)
-    cells = tf.where(features["missing"], -tf.ones_like(cells), cells)
-    columns = tf.split(cells, schema.NUM_FIELDS, axis=1)
-    return dict(zip(schema.FIELD_NAMES, columns)), tf.cast(label, tf.int64)
+def _columns(lines: tf.Tensor) -> Any:
+    """Each cell as the text it is; the canned columns take an empty one for missing."""
+    defaults = [[0]] + [[""]] * schema.NUM_FIELDS
+    label, *cells = tf.io.decode_csv(lines, defaults, field_delim="\t", use_quote_delim=False)
+    return dict(zip(schema.FIELD_NAMES, cells)), tf.expand_dims(label, 1)
 
 
 if __name__ == "__main__":
