@@ -15,6 +15,7 @@ _DOTS_PER_INCH = 110
 # A metric axis shows what is at most so many times as far from the best as the median is: a few
 # trials that went wrong must not press all others into a line. They are drawn at its end.
 _AXIS_MEDIANS = 3.0
+_FEW_TRIALS = 5  # below that, all are shown
 
 # Free space at both ends of the metric axis, as a share of what is between them.
 _ROOM = 0.1
@@ -103,7 +104,7 @@ def _metric_axis(view: tune_report.View) -> _Axis:
     values = sorted(values, reverse=is_auc) or [0.5]
     best, median, worst = values[0], values[len(values) // 2], values[-1]
     # Where most are equal to the best, nothing says what is far.
-    if median != best:
+    if median != best and len(values) >= _FEW_TRIALS:
         limit = _AXIS_MEDIANS * abs(median - best)
         worst = [value for value in values if abs(value - best) <= limit][-1]
     room = _ROOM * (worst - best) or (-0.01 if is_auc else 0.01)
@@ -127,8 +128,9 @@ def _draw_trials(axes: Any, view: tune_report.View, axis: _Axis) -> None:
             axes.plot(*zip(*line), drawstyle="steps-post", color=_color(view, shares), zorder=2)
     axes.set_xlim(0.3, len(points) + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    axes.set_title("Trials in the order in which they finished; line: best so far", pad=22)
-    axes.set_ylabel("%s (%s is better)" % (view.metric, _BETTER[view.metric]))
+    # Not beside the axis: where all trials are alike, its numbers take that room.
+    title = "%s (%s is better) of trials in the order in which they finished; line: best so far"
+    axes.set_title(title % (view.metric, _BETTER[view.metric]), pad=22)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncol=8)
 
 
