@@ -11,10 +11,10 @@ import pytest
 from data_pipeline import fuzz, row_block, rows_testing, text
 
 _OUT_OF_BOUNDS = """
-from data_pipeline import guarded_memory, kernel
+from data_pipeline import guarded_memory, kernel, native_library
 memory = guarded_memory.allocate(100)
 memory[99] = 1
-kernel._library().criteo_crc32c(0, kernel._address(memory), 101)
+kernel._library().criteo_crc32c(0, native_library.address(memory), 101)
 """
 
 

@@ -1,18 +1,16 @@
 """The native inner loops (criteo_kernel.c) on numpy arrays.
 
-All calls leave the GIL to other threads while they run. Source of the library: Bazel builds it
-beside this module, and code packages carry it there; TensorFlow 1.15's own wheels need a newer
-processor than it does.
+All calls leave the GIL to other threads while they run. TensorFlow 1.15's own wheels need a newer
+processor than the library does.
 """
 
 import ctypes
 import functools
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_pipeline import errors, schema
+from data_pipeline import errors, native_library, schema
 from data_pipeline import rows as rows_lib
 
 # How many bytes after the text parse() may look at.
@@ -58,11 +56,11 @@ def parse(text: np.ndarray, size: int, rows: rows_lib.Rows, bad: np.ndarray) -> 
         raise ValueError("expected text that ends with a newline and padding")
     used = np.zeros(4, np.int64)
     _parser()(
-        _address(text),
+        native_library.address(text),
         ctypes.c_int64(size),
         ctypes.c_int64(rows.count),
         ctypes.c_int64(len(bad)),
-        *[_address(array) for array in (*rows, bad, used)],
+        *[native_library.address(array) for array in (*rows, bad, used)],
     )
     return Used(*used.tolist())
 
@@ -71,13 +69,17 @@ def format_rows(rows: rows_lib.Rows) -> bytes:
     """Returns the lines of valid rows, each ended by a newline."""
     out = np.empty(rows.count * MAX_LINE_BYTES + 8, np.uint8)
     function = _library().criteo_format
-    size = function(ctypes.c_int64(rows.count), *[_address(array) for array in (*rows, out)])
+    size = function(
+        ctypes.c_int64(rows.count), *[native_library.address(array) for array in (*rows, out)]
+    )
     return out[:size].tobytes()
 
 
 def crc32c(data: np.ndarray) -> int:
     """Returns the CRC32C (Castagnoli, RFC 3720) of contiguous bytes."""
-    return _library().criteo_crc32c(ctypes.c_uint32(0), _address(data), ctypes.c_int64(data.nbytes))
+    return _library().criteo_crc32c(
+        ctypes.c_uint32(0), native_library.address(data), ctypes.c_int64(data.nbytes)
+    )
 
 
 def record(
@@ -95,7 +97,7 @@ def record(
         raise ValueError("expected space for a record, got %d bytes" % len(out))
     return _library().criteo_record(
         ctypes.c_int64(rows.count),
-        *[_address(array) for array in (*rows, prefixes, prefix_sizes, out)],
+        *[native_library.address(array) for array in (*rows, prefixes, prefix_sizes, out)],
     )
 
 
@@ -105,7 +107,9 @@ def unpack(bits: np.ndarray) -> np.ndarray:
     Flag f is bit f % 8, from the lowest, of byte f // 8.
     """
     flags = np.empty((len(bits), schema.NUM_FIELDS), np.bool_)
-    _library().criteo_unpack(ctypes.c_int64(len(bits)), _address(bits), _address(flags))
+    _library().criteo_unpack(
+        ctypes.c_int64(len(bits)), native_library.address(bits), native_library.address(flags)
+    )
     return flags
 
 
@@ -137,7 +141,7 @@ def gather(rows: rows_lib.Rows, index: np.ndarray) -> Batch:
         np.empty((count, schema.NUM_FIELDS), np.bool_),
     )
     _library().criteo_gather(
-        ctypes.c_int64(count), *[_address(array) for array in (index, *rows, *batch)]
+        ctypes.c_int64(count), *[native_library.address(array) for array in (index, *rows, *batch)]
     )
     return batch
 
@@ -152,12 +156,6 @@ def leave_avx() -> None:
     _library().criteo_leave_avx()
 
 
-def _address(array: np.ndarray) -> ctypes.c_void_p:
-    if not array.flags.c_contiguous:
-        raise ValueError("expected a contiguous array")
-    return ctypes.c_void_p(array.ctypes.data)
-
-
 @functools.lru_cache(maxsize=None)
 def _parser() -> Any:
     """The faster of the two parsers that this processor can run; both are the same code."""
@@ -167,13 +165,7 @@ def _parser() -> Any:
 
 @functools.lru_cache(maxsize=None)
 def _library() -> Any:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), _FILE)
-    try:
-        library = ctypes.CDLL(path)
-    except OSError as e:
-        raise errors.InputError(
-            "expected the native library that Bazel builds and code packages carry, got: %s" % e
-        ) from e
+    library = native_library.load(__file__, _FILE)
     if not library.criteo_supported():
         raise errors.InputError("expected a processor with AVX, as TensorFlow 1.15 needs too")
     library.criteo_format.restype = ctypes.c_int64

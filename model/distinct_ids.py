@@ -6,12 +6,11 @@ time, and beside the step rather than within it.
 
 import ctypes
 import functools
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_pipeline import errors, kernel, schema
+from data_pipeline import kernel, native_library, schema
 from model import feature_transform
 
 _FILE = "id_kernel.so"
@@ -45,10 +44,10 @@ def of(batch: kernel.Batch, table_rows: int, missing_integers: str) -> DistinctI
     positions = np.empty(batch.missing.shape, np.int32)
     count = _library().distinct_ids(
         ctypes.c_int64(len(batch.missing)),
-        *[_address(array) for array in (batch.dense, batch.sparse, batch.missing)],
+        *[native_library.address(array) for array in (batch.dense, batch.sparse, batch.missing)],
         ctypes.byref(_transform(table_rows, missing_integers)),
         ctypes.c_int64(slot_bits),
-        *[_address(array) for array in (slots, ids, positions)],
+        *[native_library.address(array) for array in (slots, ids, positions)],
     )
     return DistinctIds(ids[:count], positions)
 
@@ -89,20 +88,8 @@ def _transform(table_rows: int, missing_integers: str) -> _Transform:
     return transform
 
 
-def _address(array: np.ndarray) -> ctypes.c_void_p:
-    if not array.flags.c_contiguous:
-        raise ValueError("expected a contiguous array")
-    return ctypes.c_void_p(array.ctypes.data)
-
-
 @functools.lru_cache(maxsize=None)
 def _library() -> Any:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), _FILE)
-    try:
-        library = ctypes.CDLL(path)
-    except OSError as e:
-        raise errors.InputError(
-            "expected the native library that Bazel builds and code packages carry, got: %s" % e
-        ) from e
+    library = native_library.load(__file__, _FILE)
     library.distinct_ids.restype = ctypes.c_int64
     return library
