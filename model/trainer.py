@@ -1,7 +1,6 @@
 """Training and evaluation in turn, in one process: for tuning, benchmarks and small data."""
 
 import itertools
-import os
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
@@ -50,19 +49,17 @@ def run(
 
     Raises:
       InputError: A file cannot be read, or has no row.
+      ValueError: This process is a task of a cluster, as TensorFlow's TF_CONFIG has it.
     """
-    if "TF_CONFIG" in os.environ:
-        raise AssertionError("TF_CONFIG is set, so this process is part of a cluster")
-    estimator = estimator_lib.build(
-        parameters,
-        tf.estimator.RunConfig(
-            model_dir=model_dir,
-            tf_random_seed=parameters.seed,
-            save_checkpoints_secs=_SAVE_SECS,
-            log_step_count_steps=None,
-        ),
-        model_dir,
+    config = tf.estimator.RunConfig(
+        model_dir=model_dir,
+        tf_random_seed=parameters.seed,
+        save_checkpoints_secs=_SAVE_SECS,
+        log_step_count_steps=None,
     )
+    if config.cluster_spec.jobs:
+        raise ValueError("expected a process of its own, got a task of %r" % config.cluster_spec)
+    estimator = estimator_lib.build(parameters, config, model_dir)
     history = history_lib.History(model_dir)
     if eval_steps is None:
         eval_steps = max(1, -(-_count_rows(data.train_paths, shares) // parameters.batch_size))

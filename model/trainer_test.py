@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -116,6 +118,8 @@ def test_best_evaluation_is_returned(data, tmp_path):
 
 
 def test_task_of_a_cluster_is_refused(data, tmp_path, monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "{}")
-    with pytest.raises(AssertionError, match="TF_CONFIG is set"):
+    cluster = {"chief": ["127.0.0.1:1"], "ps": ["127.0.0.1:2"]}
+    task = {"type": "chief", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    with pytest.raises(ValueError, match="expected a process of its own, got a task of"):
         Run(SMALL, data, tmp_path)
