@@ -10,13 +10,13 @@ import argparse
 import os
 import sys
 import tempfile
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from data_pipeline import generated_file, inputs, kernel, row_source
-from model import freed_memory, hyper_parameters, logistic_regression, trainer
+from model import freed_memory, hyper_parameters, logistic_regression, parameter_flags, trainer
 from tools.benchmark import measurement
 
 _ROWS, _QUICK_ROWS = 2_000_000, 20_000
@@ -35,15 +35,20 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rows, for smoke tests")
     parser.add_argument("--real_rows", default=_runfile(_REAL_FILE), help="Criteo TSV, by time")
+    parser.add_argument("--rows", type=int, default=_ROWS, help="generated ones; 0: leave out")
+    parameter_flags.add(parser, "hyper-parameters other than the default ones")
     args = parser.parse_args(argv)
+    given = parameter_flags.given(args)
     freed_memory.keep()
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="quality-benchmark-") as folder:
         if os.path.exists(args.real_rows):
-            _measure_real(args.real_rows, folder, _SEEDS[:1] if args.quick else _SEEDS)
+            seeds = _SEEDS[:1] if args.quick else _SEEDS
+            _measure_real(args.real_rows, folder, seeds, given)
         else:
             _report("no real rows at %s: their figures are left out" % args.real_rows)
-        _measure_generated(_QUICK_ROWS if args.quick else _ROWS, folder)
+        if args.rows:
+            _measure_generated(_QUICK_ROWS if args.quick else args.rows, folder, given)
     return 0
 
 
@@ -53,12 +58,12 @@ class _Files(NamedTuple):
     train_rows: int
 
 
-def _measure_generated(rows: int, folder: str) -> None:
+def _measure_generated(rows: int, folder: str, given: Dict[str, Any]) -> None:
     train, evaluation = [
         generated_file.write(os.path.join(folder, name), count, seed, _report)
         for name, count, seed in (("train.tsv", rows, 1), ("eval.tsv", rows // 5, 2))
     ]
-    record = _train(_Files(train.path, evaluation.path, rows), folder, seed=0)
+    record = _train(_Files(train.path, evaluation.path, rows), folder, given)
     detail = {"rows": rows, "log_loss": record["log_loss"]}
     measurement.Measurement(
         "auc_generated",
@@ -83,14 +88,14 @@ def _measure_generated(rows: int, folder: str) -> None:
     ).print()
 
 
-def _measure_real(path: str, folder: str, seeds: Sequence[int]) -> None:
+def _measure_real(path: str, folder: str, seeds: Sequence[int], given: Dict[str, Any]) -> None:
     ours, theirs = [], []
     for split in range(_SPLITS):
         files = _cut(path, split, folder)
         _report("split %d: %d rows, then %d" % (split, files.train_rows, _EVAL_ROWS))
         peer = logistic_regression.fit_and_evaluate(_all(files.train), _all(files.evaluation))
         for seed in seeds:
-            record = _train(files, folder, seed)
+            record = _train(files, folder, dict(given, seed=seed))
             ours.append(logistic_regression.Quality(record["auc"], record["log_loss"]))
             theirs.append(peer)
     mine, peers = logistic_regression.mean(ours), logistic_regression.mean(theirs)
@@ -145,8 +150,8 @@ def _all(path: str) -> kernel.Batch:
     return kernel.Batch(*[np.concatenate(arrays) for arrays in zip(*batches)])
 
 
-def _train(files: _Files, folder: str, seed: int) -> dict:
-    parameters = hyper_parameters.for_rows(files.train_rows, {"seed": seed})
+def _train(files: _Files, folder: str, given: Dict[str, Any]) -> dict:
+    parameters = hyper_parameters.for_rows(files.train_rows, given)
     model_dir = tempfile.mkdtemp(dir=folder)
     data = trainer.Data(row_source.find(files.train), row_source.find(files.evaluation))
     return trainer.run(parameters, data, model_dir, _ONLY_AT_THE_END, report=_report)
