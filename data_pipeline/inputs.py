@@ -28,6 +28,7 @@ class _Options(NamedTuple):
     epochs: Optional[int]
     shuffle: bool
     max_reject_share: float
+    first_batch: int
 
 
 # More than five parameters: they are the public form of _Options, and all but one have defaults.
@@ -40,6 +41,7 @@ def batches(
     shard_index: int = 0,
     num_shards: int = 1,
     max_reject_share: float = rejects.MAX_SHARE,
+    first_batch: int = 0,
 ) -> Iterator[kernel.Batch]:
     """Yields the rows of one share, batch by batch; the last batch of an epoch may be short.
 
@@ -54,20 +56,24 @@ def batches(
       shard_index: Which share, 0 .. num_shards - 1.
       num_shards: Number of shares.
       max_reject_share: Share of the lines that may be malformed.
+      first_batch: How many batches of the same sequence, over all epochs, are left out; their rows
+        are read and not gathered.
 
     Raises:
       ValueError: A number is out of range.
       InputError: Too many lines are malformed, a file cannot be read or is broken, or (without end)
         the share has no row. Raised when the batch is asked for.
     """
-    if batch_size < 1 or not 0 <= shard_index < num_shards or (epochs is not None and epochs < 0):
+    least = min(batch_size - 1, 0 if epochs is None else epochs, first_batch)
+    if least < 0 or not 0 <= shard_index < num_shards:
         raise ValueError(
-            "expected batch_size >= 1, 0 <= shard_index < num_shards and epochs >= 0, "
-            "got %d, %d, %d and %s" % (batch_size, shard_index, num_shards, epochs)
+            "expected batch_size >= 1, 0 <= shard_index < num_shards, epochs >= 0 and "
+            "first_batch >= 0, got %d, %d, %d, %s and %d"
+            % (batch_size, shard_index, num_shards, epochs, first_batch)
         )
     source = row_source.of(paths)
     share = source.parts(num_shards)[shard_index::num_shards]
-    options = _Options(batch_size, seed, epochs, shuffle, max_reject_share)
+    options = _Options(batch_size, seed, epochs, shuffle, max_reject_share, first_batch)
     return _epochs(source, share, options)
 
 
@@ -119,14 +125,18 @@ def _epochs(
     source: row_source.RowSource, share: List[row_source.Part], options: _Options
 ) -> Iterator[kernel.Batch]:
     epoch = 0
+    left_out = 0
     while options.epochs is None or epoch < options.epochs:
         tally = _Tally(source, share, options.max_reject_share)
         random = np.random.RandomState([options.seed & schema.UINT32_MAX, epoch])
         count = 0
         try:
-            for batch in _epoch(source, share, options, random, tally):
-                count += len(batch.label)
-                yield batch
+            for rows, index in _epoch(source, share, options, random, tally):
+                count += len(index)
+                if left_out < options.first_batch:
+                    left_out += 1
+                else:
+                    yield kernel.gather(rows, index)
             tally.check_all()
         finally:
             if epoch == 0:
@@ -142,7 +152,8 @@ def _epoch(
     options: _Options,
     random: np.random.RandomState,
     tally: "_Tally",
-) -> Iterator[kernel.Batch]:
+) -> Iterator[Tuple[rows_lib.Rows, np.ndarray]]:
+    """Yields each batch as the rows it is to be gathered from, and which of them."""
     order = random.permutation(len(share)) if options.shuffle else np.arange(len(share))
     parts = [share[i] for i in order]
     reads = ordered.ordered_map(source.read, parts, _THREADS)
@@ -158,10 +169,10 @@ def _epoch(
         index = random.permutation(rows.count) if options.shuffle else np.arange(rows.count)
         whole = rows.count - rows.count % options.batch_size
         for start in range(0, whole, options.batch_size):
-            yield kernel.gather(rows, index[start : start + options.batch_size])
+            yield rows, index[start : start + options.batch_size]
         rest = rows.take(index[whole:])
     if rest.count:
-        yield kernel.gather(rest, np.arange(rest.count))
+        yield rest, np.arange(rest.count)
 
 
 class _Tally:

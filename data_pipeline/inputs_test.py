@@ -124,12 +124,55 @@ def test_no_epochs_give_no_batches(paths):
         {"batch_size": 1, "shard_index": 2, "num_shards": 2},
         {"batch_size": 1, "shard_index": -1},
         {"batch_size": 1, "epochs": -1},
+        {"batch_size": 1, "first_batch": -1},
     ],
-    ids=["batch_size", "shard_too_high", "shard_negative", "epochs"],
+    ids=["batch_size", "shard_too_high", "shard_negative", "epochs", "first_batch"],
 )
 def test_batches_refuse_numbers_out_of_range(paths, arguments):
-    with pytest.raises(ValueError, match="expected batch_size >= 1, 0 <= shard_index < num_shards"):
+    with pytest.raises(
+        ValueError,
+        match="expected batch_size >= 1, 0 <= shard_index < num_shards, epochs >= 0 and "
+        "first_batch >= 0, got ",
+    ):
         inputs.batches(paths, **arguments)
+
+
+@rows_testing.PROPERTY
+@given(
+    batch_size=st.sampled_from([7, 64, 5000]),
+    seed=st.integers(0, 3),
+    epochs=st.integers(0, 3),
+    shuffle=st.booleans(),
+    num_shards=st.integers(1, 4),
+    data=st.data(),
+)
+def test_batches_from_a_later_one_on_are_those_of_the_whole_sequence(
+    paths, batch_size, seed, epochs, shuffle, num_shards, data
+):
+    shard = data.draw(st.integers(0, num_shards - 1))
+    arguments = (paths, batch_size, seed, epochs, shuffle, shard, num_shards)
+    whole = list(inputs.batches(*arguments))
+    first_batch = data.draw(st.integers(0, len(whole) + 1))
+    got = list(inputs.batches(*arguments, first_batch=first_batch))
+    assert len(got) == max(0, len(whole) - first_batch)
+    for batch, want in zip(got, whole[first_batch:]):
+        for array, want_array in zip(batch, want):
+            np.testing.assert_array_equal(array, want_array)
+
+
+def test_batches_without_end_go_on_from_a_later_one(paths):
+    def take(first, count):
+        endless = inputs.batches(paths, 400, 5, None, True, first_batch=first)
+        return _numbers(itertools.islice(endless, count))
+
+    # Three batches an epoch.
+    assert take(7, 2) == take(0, 9)[7:]
+
+
+def test_batches_that_are_left_out_still_count_their_rejects(tmp_path):
+    (tmp_path / "f").write_bytes(text.format(_numbered(8)) + b"bad\nbad\n")
+    with pytest.raises(errors.InputError, match="at most 0.1 % malformed lines"):
+        list(inputs.batches([str(tmp_path / "f")], 10, first_batch=5))
 
 
 def test_a_shard_without_rows_ends(tmp_path):

@@ -4,10 +4,8 @@ import json
 import os
 from typing import Any, Dict, Tuple
 
-import tensorflow as tf
-
 from data_pipeline import errors, whole_file
-from model import hyper_parameters
+from model import checkpoints, hyper_parameters
 
 NAME = "training.json"
 
@@ -110,10 +108,10 @@ def fixed(model_dir: str) -> Dict[str, Any]:
     None where there is no checkpoint or no record.
 
     Raises:
-      InputError: The record is broken.
+      InputError: The record is broken, or as of checkpoints.newest_first.
     """
     path = os.path.join(model_dir, NAME)
-    if tf.train.latest_checkpoint(model_dir) is None or not os.path.exists(path):
+    if not checkpoints.newest_first(model_dir) or not os.path.exists(path):
         return {}
     recorded, _ = read(path)
     return {name: getattr(recorded, name) for name in _FIXED}
@@ -128,10 +126,11 @@ def check_continues(model_dir: str, parameters: hyper_parameters.HyperParameters
     versions left it, is not refused here.
 
     Raises:
-      InputError: A hyper-parameter differs that may not, or the record is broken.
+      InputError: A hyper-parameter differs that may not, or the record is broken; or
+        as of checkpoints.newest_first.
     """
     path = os.path.join(model_dir, NAME)
-    if tf.train.latest_checkpoint(model_dir) is None or not os.path.exists(path):
+    if not checkpoints.newest_first(model_dir) or not os.path.exists(path):
         return
     recorded, _ = read(path)
     changes = [

@@ -32,6 +32,18 @@ _LEAST_TOWER_ROWS = 1024
 _DROPOUT_SEED_STEP = 1009
 
 
+class TrainingGraph(NamedTuple):
+    """A graph of training with all variables of the model.
+
+    Attributes:
+      train_op: Does one step.
+      num_rows: int32 scalar, the rows of that step's batch.
+    """
+
+    train_op: tf.Operation
+    num_rows: tf.Tensor
+
+
 class Tower(NamedTuple):
     """The model on a batch.
 
@@ -111,8 +123,8 @@ def model_fn(
       features: As for feature_transform.row_ids, or as training_input.dataset makes them.
       labels: float32 [n, 1], 0 or 1; None to predict.
       mode: A tf.estimator.ModeKeys.
-      params: {"parameters": HyperParameters, "warm_start": what to call, once the variables of
-        training exist, to change what they start with; or None}.
+      params: {"parameters": HyperParameters, "prepare": as for `estimator.build`, "synchronous": as
+        for `optimizers.minimize`}; the latter two may be None.
       config: Says how many PS tasks there are.
 
     Returns:
@@ -144,10 +156,12 @@ def model_fn(
     tf.compat.v1.summary.scalar("learning_rate", rate)
     tf.compat.v1.summary.scalar("batch_auc", metrics.batch_auc(labels, built.logits))
     objective = loss + built.penalty / tf.cast(tf.shape(labels)[0], tf.float32)
-    train_op = optimizers.minimize(objective, rate, parameters)
-    if params.get("warm_start"):
-        params["warm_start"]()
-    return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
+    minimization = optimizers.minimize(objective, rate, parameters, params.get("synchronous"))
+    if params.get("prepare"):
+        params["prepare"](TrainingGraph(minimization.train_op, tf.shape(labels)[0]))
+    return tf.estimator.EstimatorSpec(
+        mode, loss=loss, train_op=minimization.train_op, training_hooks=minimization.hooks
+    )
 
 
 def cells(

@@ -58,13 +58,13 @@ def _cell_features(batch, parameters):
     }
 
 
-def _spec(mode, parameters=SMALL, batch=None, num_ps=0, features=None, warm_start=None):
+def _spec(mode, parameters=SMALL, batch=None, num_ps=0, features=None, prepare=None):
     batch = batch or _batch()
     return deepfm.model_fn(
         features or _features(batch),
         None if mode == "infer" else tf.constant(batch.label),
         mode,
-        {"parameters": parameters, "warm_start": warm_start},
+        {"parameters": parameters, "prepare": prepare},
         _RunConfig(num_ps),
     )
 
@@ -105,9 +105,9 @@ def _steps(parameters, batches, num_ps=0, raw=False):
     """Each is the first one after the initial values. model_fn, with another `minimize`."""
     objectives = []
 
-    def minimize(objective, rate, parameters):
+    def minimize(objective, rate, parameters, synchronous):
         objectives.append(objective)
-        return tf.no_op()
+        return optimizers.Minimization(tf.no_op(), [])
 
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         if raw:
@@ -314,7 +314,8 @@ def test_two_towers_for_large_batches_and_dropout_in_training_alone(
     mode, changed, layers, dropouts
 ):
     with tf.Graph().as_default() as graph:
-        with mock.patch.object(optimizers, "minimize", return_value=tf.no_op()):
+        minimization = optimizers.Minimization(tf.no_op(), [])
+        with mock.patch.object(optimizers, "minimize", return_value=minimization):
             _spec(mode, SMALL._replace(dropout=0.5, **changed))
         operations = graph.get_operations()
     assert sum(op.type == "MatMul" for op in operations) == 2 * layers  # Hidden and last one.
@@ -480,14 +481,20 @@ def test_no_rows_have_no_predictions(make, num_ps):
 
 
 @pytest.mark.parametrize("mode, calls", [("train", 1), ("eval", 0)])
-def test_warm_start_is_called_once_all_variables_of_training_exist(mode, calls):
+def test_prepare_is_called_once_all_variables_of_training_exist(mode, calls):
     seen = []
+
+    def prepare(graph):
+        seen.append((graph, tf.compat.v1.global_variables()))
+
     with tf.Graph().as_default():
-        _spec(mode, warm_start=lambda: seen.append(tf.compat.v1.global_variables()))
+        spec = _spec(mode, prepare=prepare)
         assert len(seen) == calls
-        for variables in seen:
+        for graph, variables in seen:
             assert variables == tf.compat.v1.global_variables()
             assert any("Adagrad" in variable.op.name for variable in variables)
+            assert graph.train_op == spec.train_op
+            assert _run(graph.num_rows) == len(_batch().label)
 
 
 def test_cluster_keeps_variables_on_ps_and_distinct_ids_on_the_worker():

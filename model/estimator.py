@@ -4,14 +4,15 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from model import deepfm, hyper_parameters
+from model import deepfm, hyper_parameters, optimizers
 
 
 def build(
     parameters: hyper_parameters.HyperParameters,
     run_config: tf.estimator.RunConfig,
     model_dir: str,
-    warm_start: Optional[Callable[[], object]] = None,
+    prepare: Optional[Callable[[deepfm.TrainingGraph], object]] = None,
+    synchronous: Optional[optimizers.Synchronous] = None,
 ) -> tf.estimator.Estimator:
     """Returns the Estimator that trains, evaluates and predicts in `model_dir`.
 
@@ -21,8 +22,9 @@ def build(
       parameters: Of model and training.
       run_config: Of this task.
       model_dir: For checkpoints; training goes on from the last one.
-      warm_start: Called once all variables of a training graph exist, to change what they start
-        with; see warm_start.load.
+      prepare: Called once all variables of a training graph exist and before TF adds its saver: to
+        change what they start with, as warm_start.load does, or to add to the graph.
+      synchronous: As for optimizers.minimize.
 
     Raises:
       ValueError: `run_config` names another model_dir.
@@ -31,5 +33,5 @@ def build(
         deepfm.model_fn,
         model_dir=model_dir,
         config=run_config,
-        params={"parameters": parameters, "warm_start": warm_start},
+        params={"parameters": parameters, "prepare": prepare, "synchronous": synchronous},
     )

@@ -130,11 +130,12 @@ def test_training_on_in_a_new_estimator_equals_training_without_a_break(tmp_path
         np.testing.assert_array_equal(parts[name], value, err_msg=name)
 
 
-def test_warm_start_is_called_when_training_begins(tmp_path):
+def test_prepare_is_called_when_training_begins(tmp_path):
     calls = []
-    built = _estimator(tmp_path, warm_start=lambda: calls.append("called"))
+    built = _estimator(tmp_path, prepare=calls.append)
     built.train(_input_fn(_batches(1, seed=1)))
-    assert calls == ["called"]
+    (graph,) = calls
+    assert graph.num_rows.dtype == tf.int32
 
 
 def test_run_config_of_another_folder_is_refused(tmp_path):

@@ -20,7 +20,7 @@ SCHEMA_PATH = os.path.join(tf.saved_model.ASSETS_DIRECTORY, "schema.json")
 FACTS_PATH = os.path.join(tf.saved_model.ASSETS_DIRECTORY, checkpoint_record.NAME)
 
 # What an evaluation's record has beside metrics.
-_NO_METRICS = ("checkpoint", "global_step")
+_NO_METRICS = ("checkpoint", "global_step", "index_sha256")
 
 
 class ServingInput(NamedTuple):

@@ -1,6 +1,6 @@
 """Optimizers that touch only the table rows of a batch."""
 
-from typing import Any, List, Sequence, Tuple, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import tensorflow as tf
 
@@ -9,11 +9,39 @@ from model import hyper_parameters
 _Gradient = Tuple[Union[tf.Tensor, tf.IndexedSlices], tf.Variable]
 
 
+class Synchronous(NamedTuple):
+    """How workers make a step together, each from its own batch, with the mean of the gradients.
+
+    Attributes:
+      num_workers: Those that compute gradients, the chief included.
+      num_needed: Gradients that a step takes; the others of that step, which come later, are
+        dropped. Less than num_workers for backup workers.
+      is_chief: Whether this is the task that makes the step.
+    """
+
+    num_workers: int
+    num_needed: int
+    is_chief: bool
+
+
+class Minimization(NamedTuple):
+    """One step.
+
+    Attributes:
+      train_op: Does it.
+      hooks: The session needs them.
+    """
+
+    train_op: tf.Operation
+    hooks: Sequence[tf.estimator.SessionRunHook]
+
+
 def minimize(
     objective: tf.Tensor,
     learning_rate: Union[float, tf.Tensor],
     parameters: hyper_parameters.HyperParameters,
-) -> tf.Operation:
+    synchronous: Optional[Synchronous] = None,
+) -> Minimization:
     """Returns the training op of one step.
 
     The op also counts the global step and runs the graph's UPDATE_OPS. It reads and writes only
@@ -26,6 +54,7 @@ def minimize(
       parameters: Say which optimizers. With FTRL, the last column of each variable with
         tf.IndexedSlices gradients has an optimizer of its own, whose steps are multiplied by
         `learning_rate / parameters.learning_rate`.
+      synchronous: None lets every worker make steps of its own, on the variables as it finds them.
 
     Raises:
       ValueError: A variable has no gradient, or FTRL has no table to work on.
@@ -38,10 +67,17 @@ def minimize(
     if parameters.first_order_optimizer == hyper_parameters.FTRL:
         ratio = learning_rate / parameters.learning_rate
         optimizer = _LastColumnFtrl(optimizer, _tables(gradients), ratio, parameters)
+    hooks: List[tf.estimator.SessionRunHook] = []
+    if synchronous:
+        optimizer = tf.compat.v1.train.SyncReplicasOptimizer(
+            optimizer, synchronous.num_needed, synchronous.num_workers
+        )
+        hooks = [optimizer.make_session_run_hook(synchronous.is_chief), _CloseHook()]
     step = optimizer.apply_gradients(
         gradients, global_step=tf.compat.v1.train.get_or_create_global_step()
     )
-    return tf.group(step, *tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
+    updates = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    return Minimization(tf.group(step, *updates), hooks)
 
 
 def _optimizer(
@@ -77,6 +113,23 @@ def _tables(gradients: Sequence[_Gradient]) -> List[tf.Variable]:
             "tf.IndexedSlices gradients, got only %s" % [variable.name for _, variable in gradients]
         )
     return tables
+
+
+class _CloseHook(tf.estimator.SessionRunHook):
+    """Closes the session at the end, after the hooks that still need it.
+
+    The thread in which the chief makes synchronous steps waits for gradients then that will not
+    come; TF would wait two minutes for it to end.
+    """
+
+    def after_create_session(self, session: tf.compat.v1.Session, coord: Any) -> None:
+        del session
+        self._coordinator = coord
+
+    def end(self, session: tf.compat.v1.Session) -> None:
+        # Or the thread's being cut off would count as an error.
+        self._coordinator.request_stop()
+        session.close()
 
 
 class _UniqueIndicesAdagrad(tf.compat.v1.train.AdagradOptimizer):

@@ -52,7 +52,7 @@ class _Model:
         objective += tf.reduce_sum(dense * self._dense_slopes)
         self.rate = tf.compat.v1.placeholder_with_default(0.1, [])
         rate = self.rate if scheduled else parameters.learning_rate
-        self.train_op = optimizers.minimize(objective, rate, parameters)
+        self.train_op = optimizers.minimize(objective, rate, parameters).train_op
 
     def feed(self, batch, rate=0.1):
         ids, slopes, dense_slopes = batch

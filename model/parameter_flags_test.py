@@ -24,6 +24,11 @@ def test_values_are_typed():
     }
 
 
+@pytest.mark.parametrize("flag, want", [("", True), ("=true", True), ("=false", False)])
+def test_a_boolean_needs_no_value(flag, want):
+    assert _parse("--batch_norm" + flag) == {"batch_norm": want}
+
+
 def test_every_hyper_parameter_has_a_flag_that_takes_its_text():
     want = hyper_parameters.HyperParameters(seed=7)
     flags = ["--%s=%s" % (name, hyper_parameters.text_of(v)) for name, v in want._asdict().items()]
@@ -45,6 +50,27 @@ def test_value_out_of_range_is_a_usage_error(capsys, flag, message):
         _parse(flag)
     assert e.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_readers_make_what_flags_make():
+    want = hyper_parameters.HyperParameters(seed=7, hidden=(), batch_norm=True)._asdict()
+    readers = parameter_flags.readers()
+    assert {
+        name: read(hyper_parameters.text_of(want[name])) for name, read in readers.items()
+    } == want
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("batch_size", "0", "expected an integer of at least 1, got 0"),
+        ("hidden", "4,x", "expected positive integers, got '4,x'"),
+        ("metric", "auc: x", "expected one of auc, log_loss, got 'auc: x'"),
+    ],
+)
+def test_a_reader_refuses_without_the_name(name, text, message):
+    with pytest.raises(ValueError, match="^%s$" % message):
+        parameter_flags.readers()[name](text)
 
 
 def test_help_says_effect_and_default(capsys):

@@ -11,8 +11,8 @@ from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
+from model import checkpoints, hyper_parameters, learning_rates
 from model import history as history_lib
-from model import hyper_parameters, learning_rates
 
 # The variable of the scale is float32, so that what was assigned to it comes back slightly changed.
 _SAME_SCALE = 1.0 - 1e-6
@@ -85,16 +85,24 @@ class RunStart(NamedTuple):
 
 
 def run_start(model_dir: str) -> RunStart:
-    """Where a run begins that goes on from the last checkpoint of `model_dir`, if it has one."""
-    checkpoint = tf.train.latest_checkpoint(model_dir)
-    if checkpoint is None:
-        return RunStart(0)
-    reader = tf.train.load_checkpoint(checkpoint)
+    """Where a run begins that goes on from the last checkpoint of `model_dir`, if it has one.
+
+    A checkpoint that cannot be read gives way to the one before it.
+
+    Raises:
+      InputError: As of checkpoints.newest_first.
+    """
     scale = learning_rates.SCALE_NAME
-    return RunStart(
-        int(reader.get_tensor(tf.compat.v1.GraphKeys.GLOBAL_STEP)),
-        float(reader.get_tensor(scale)) if reader.has_tensor(scale) else 1.0,
-    )
+    for path in checkpoints.newest_first(model_dir):
+        try:
+            reader = tf.train.load_checkpoint(path)
+            return RunStart(
+                int(reader.get_tensor(tf.compat.v1.GraphKeys.GLOBAL_STEP)),
+                float(reader.get_tensor(scale)) if reader.has_tensor(scale) else 1.0,
+            )
+        except checkpoints.BROKEN:
+            continue
+    return RunStart(0)
 
 
 class ScheduleStartHook(tf.estimator.SessionRunHook):
@@ -116,13 +124,16 @@ class ScheduleStartHook(tf.estimator.SessionRunHook):
           ValueError: The graph is not one of training.
         """
         variable = learning_rates.find_start()
+        self._global_step = tf.compat.v1.train.get_global_step()
         with tf.name_scope("schedule_start_hook"):
             self._step = tf.compat.v1.placeholder(tf.int64, [])
             self._assign = variable.assign(self._step).op
 
     def after_create_session(self, session: tf.compat.v1.Session, coord: Any) -> None:
         del coord
-        session.run(self._assign, {self._step: self._start().global_step})
+        # Less than the start where a broken checkpoint gave way to an earlier one.
+        step = session.run(self._global_step)
+        session.run(self._assign, {self._step: min(step, self._start().global_step)})
 
 
 class _HistoryHook(tf.estimator.SessionRunHook):

@@ -1,4 +1,5 @@
 import math
+import os
 import types
 
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_pipeline import errors
 from model import history, hyper_parameters, learning_rates, training_control
 
 
@@ -346,7 +348,59 @@ def test_run_start_is_what_the_last_checkpoint_holds(tmp_path):
     assert training_control.run_start(str(tmp_path)) == (7, 0.25)
 
 
-def test_schedule_starts_where_the_run_does():
+def _save_starts(folder, *steps):
+    """Checkpoints, each with a scale of its step / 100."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        step = tf.compat.v1.train.create_global_step()
+        learning_rates.learning_rate(
+            hyper_parameters.HyperParameters(schedule=hyper_parameters.PLATEAU), step
+        )
+        session.run(tf.compat.v1.global_variables_initializer())
+        saver = tf.compat.v1.train.Saver()
+        for number in steps:
+            step.load(number, session)
+            learning_rates.find_scale().load(number / 100, session)
+            saver.save(session, str(folder / "model.ckpt"), number)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("size_bytes", [0, 5, None])
+def test_run_start_of_a_broken_checkpoint_is_that_of_the_one_before_it(
+    tmp_path, suffix, size_bytes
+):
+    _save_starts(tmp_path, 25, 50)
+    path = str(tmp_path / ("model.ckpt-50" + suffix))
+    if size_bytes is None:
+        os.remove(path)
+    else:
+        os.truncate(path, size_bytes)
+    assert training_control.run_start(str(tmp_path)) == (25, 0.25)
+
+
+def test_run_start_where_all_checkpoints_are_broken_is_0(tmp_path):
+    _save_starts(tmp_path, 25, 50)
+    for path in tmp_path.glob("*.data*"):
+        path.write_bytes(b"")
+    assert training_control.run_start(str(tmp_path)) == (0, 1.0)
+
+
+def test_run_start_refuses_checkpoints_without_their_list(tmp_path):
+    _save_starts(tmp_path, 25)
+    (tmp_path / "checkpoint").unlink()
+    with pytest.raises(errors.InputError, match="expected TensorFlow's list of checkpoints"):
+        training_control.run_start(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "first_step, want",
+    [
+        pytest.param(100, 100, id="new_run"),
+        pytest.param(104, 100, id="chief_was_started_again"),
+        # The last checkpoint, at which the run began, was broken.
+        pytest.param(96, 96, id="went_back_before_the_start"),
+    ],
+)
+def test_schedule_starts_where_the_run_does(first_step, want):
     parameters = hyper_parameters.HyperParameters(
         schedule=hyper_parameters.WARMUP_DECAY, learning_rate=1.0, decay_steps=10
     )
@@ -354,9 +408,10 @@ def test_schedule_starts_where_the_run_does():
         step = tf.compat.v1.train.create_global_step()
         rate = learning_rates.learning_rate(parameters, step)
         hook = training_control.ScheduleStartHook(lambda: training_control.RunStart(100))
-        set_step = step.assign(105)
-        with tf.compat.v1.train.SingularMonitoredSession([hook]) as session:
-            session.run(set_step)
+        begin, go_on = step.assign(first_step), step.assign(want + 5)
+        scaffold = tf.compat.v1.train.Scaffold(init_fn=lambda _, session: session.run(begin))
+        with tf.compat.v1.train.SingularMonitoredSession([hook], scaffold) as session:
+            session.run(go_on)
             # 5 of the 10 steps after the start.
             assert session.run(rate) == 0.5
 
