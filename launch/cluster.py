@@ -12,6 +12,7 @@ import tensorflow as tf
 from data_pipeline import errors
 from launch import job as job_lib
 from launch import task_config
+from launch import termination as termination_lib
 
 
 def start_server(task: task_config.TaskConfig) -> tf.distribute.Server:
@@ -44,16 +45,20 @@ def start_server(task: task_config.TaskConfig) -> tf.distribute.Server:
 
 
 def wait_for_ps(
-    task: task_config.TaskConfig, deadline_secs: float, report: Callable[[str], None]
+    task: task_config.TaskConfig,
+    deadline_secs: float,
+    report: Callable[[str], None],
+    termination: termination_lib.Termination,
 ) -> None:
     """Returns once every ps accepts connections; says for whom it waits.
 
     Raises:
       InputError: One did not within `deadline_secs`.
+      TerminatedError: The process was told to end.
     """
     end = time.monotonic() + deadline_secs
     for index, address in enumerate(task.cluster[task_config.PS]):
-        accepts = functools.partial(_accepts, address)
+        accepts = functools.partial(_accepts, address, termination)
         if accepts():
             continue
         name = "ps %d (%s)" % (index, address)
@@ -91,10 +96,11 @@ def check_gpu(require_gpu: bool, report: Callable[[str], None]) -> None:
     report("WARNING: %s; training on the CPU" % problem)
 
 
-def _accepts(address: str) -> bool:
-    host, _, port = address.rpartition(":")
+def _accepts(address: str, termination: termination_lib.Termination) -> bool:
+    termination.check()
+    peer = task_config.host_and_port(address)
     try:
-        with contextlib.closing(socket.create_connection((host, int(port)), timeout=2.0)):
+        with contextlib.closing(socket.create_connection(peer, timeout=2.0)):
             return True
     except OSError:
         return False

@@ -1,69 +1,63 @@
 """The evaluator's part of a job: evaluate each checkpoint, export the best and the latest."""
 
 import glob
+import hashlib
 import os
 import shutil
-from typing import Any, Callable, Dict
+from typing import Any, Dict, List
 
 import tensorflow as tf
 
 from data_pipeline import errors
+from launch import chief_watch, training
 from launch import job as job_lib
 from launch import options as options_lib
-from launch import task_config, training
-from model import checkpoint_record, export, history, trainer
+from launch import task as task_lib
+from model import checkpoint_record, checkpoints, export, history, trainer
 from model import estimator as estimator_lib
 
 _POLL_SECS = 1.0
 
 
-def run(
-    task: task_config.TaskConfig,
-    options: options_lib.TrainOptions,
-    watch: job_lib.FinishWatch,
-    report: Callable[[str], None],
-) -> str:
+def run(task: task_lib.Task, watch: chief_watch.ChiefWatch) -> str:
     """Evaluates checkpoints as they come until the job's last one, then publishes.
 
     Args:
       task: The evaluator, or the chief beside it.
-      options: Checked flags.
-      watch: Tells when the job has finished.
-      report: Takes each progress line.
+      watch: Tells when the chief has finished.
 
     Returns:
       The published folder EXPORT_DIR/saved_model/<timestamp>.
 
     Raises:
-      InputError: The job finished without a checkpoint.
+      InputError: The job finished without a checkpoint that can be read.
+      JobError: The chief has failed, or given no sign of life for too long.
+      TerminatedError: The process was told to end.
     """
-    evaluator = _Evaluator(task.as_evaluator(), options, watch, report)
+    evaluator = _Evaluator(task, watch)
     while True:
+        task.termination.check()
         # In this order: a checkpoint that is there when the job has finished is not missed.
-        finished = watch.finished_step()
-        new = evaluator.evaluate_new(final=finished is not None)
-        if finished is not None:
+        is_finished = watch.is_finished()
+        new = evaluator.evaluate_new(final=is_finished)
+        if is_finished:
             return evaluator.publish()
         if not new:
-            job_lib.wait_for(lambda: watch.finished_step() is not None, _POLL_SECS)
+            job_lib.wait_for(lambda: task.termination.requested or watch.is_finished(), _POLL_SECS)
 
 
 class _Evaluator:
-    def __init__(
-        self,
-        task: task_config.TaskConfig,
-        options: options_lib.TrainOptions,
-        watch: job_lib.FinishWatch,
-        report: Callable[[str], None],
-    ) -> None:
+    def __init__(self, task: task_lib.Task, watch: chief_watch.ChiefWatch) -> None:
+        options = task.options
         self._options = options
         self._watch = watch
-        self._report = report
-        self._estimator = estimator_lib.build(
-            options.parameters, training.run_config(task, options), options.model_dir
-        )
+        self._report = task.report
+        self._life = task.life
+        config = training.run_config(task.config.as_evaluator(), options)
+        self._estimator = estimator_lib.build(options.parameters, config, options.model_dir)
         self._history = history.History(options.model_dir)
         self._candidates = os.path.join(options.model_dir, "candidates")
+        self._broken: List[Dict[str, Any]] = []
         self._held = os.path.join(options.model_dir, "evaluated_checkpoint")
 
     def evaluate_new(self, final: bool) -> bool:
@@ -74,27 +68,47 @@ class _Evaluator:
         checkpoint = tf.train.latest_checkpoint(self._options.model_dir)
         if checkpoint is None or (checkpoint.endswith("-0") and not final):
             return False
-        name = os.path.basename(checkpoint)
-        if name in [record["checkpoint"] for record in self._history.records()]:
-            return False
         try:
             held = hold(checkpoint, self._held)
         except FileNotFoundError:
             return False  # the chief has removed it for newer ones
+        # After a restart the chief may save another model at the same step.
+        identity = {"checkpoint": os.path.basename(checkpoint), "index_sha256": _digest(held)}
+        # A broken one that is the last is looked at again, and refused.
+        known = self._history.records() + ([] if final else self._broken)
+        if any(identity.items() <= record.items() for record in known):
+            return False
+        self._life.update(state="evaluating", step=int(checkpoint.rpartition("-")[2]))
+        try:
+            self._evaluate(held, identity)
+        except checkpoints.BROKEN as e:
+            problem = "%s: expected a checkpoint, got: %s" % (checkpoint, checkpoints.reason(e))
+            if final:
+                raise errors.InputError(problem) from e
+            self._report(problem)
+            self._broken.append(identity)
+        except (OSError, tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
+            raise job_lib.JobError(
+                "the model of %s could not be written: %s; start the evaluator again when it can"
+                % (checkpoint, checkpoints.reason(e))
+            ) from e
+        self._life.update(state="waiting for a checkpoint")
+        return True
+
+    def _evaluate(self, held: str, identity: Dict[str, str]) -> None:
         metric = self._options.parameters.metric
         # Of this job alone: an earlier one had other days' rows to evaluate on.
         best = history.best_of(self._history.records(self._watch.start_step() + 1), metric)
         record = trainer.evaluate(
             self._estimator, self._options.parameters, self._options.eval_files, held
         )
-        record["checkpoint"] = name
+        record.update(identity)
         if best is None or history.is_better(metric, record[metric], best[metric]):
             # Exported now: its checkpoint may be gone by the end.
             self._export(held, record, "best")
         self._export(held, record, "latest")
         self._history.add(record)
         self._report(trainer.describe(record))
-        return True
 
     def publish(self) -> str:
         """Moves the chosen export to EXPORT_DIR/saved_model, the other beside it under its name."""
@@ -147,6 +161,12 @@ def hold(checkpoint: str, folder: str) -> str:
         except OSError:  # a file system without links
             shutil.copyfile(path, target)
     return os.path.join(folder, os.path.basename(checkpoint))
+
+
+def _digest(checkpoint: str) -> str:
+    """Tells checkpoints apart by their contents: the index has a checksum of each tensor."""
+    with open(checkpoint + ".index", "rb") as index:
+        return hashlib.sha256(index.read()).hexdigest()
 
 
 def publish_folder(source: str, target: str) -> str:

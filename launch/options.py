@@ -1,41 +1,75 @@
 """The flags of the training mains, parsed once into a checked record."""
 
-import argparse
 import os
-from typing import List, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from data_pipeline import errors, row_source
+from launch import flags, training_flags
 from model import accelerator, checkpoint_record, hyper_parameters, parameter_flags
 
-EXPORT_CHOICES = ("best", "latest")
+EXPORT_CHOICES = training_flags.EXPORT_CHOICES
+
+# What `effective` leaves out: what other fields have as it was given, and what tells runs apart: a
+# second run with the first one's configuration is another run.
+_NOT_EFFECTIVE = ("train_files", "eval_files", "parameters", "job_id")
 
 
 class TrainOptions(NamedTuple):
-    """What a training task was asked to do. Paths are as given; see `parse`."""
+    """What a training task was asked to do. Paths are as given; see `parse`.
 
+    Attributes:
+      train_file, eval_file: As given.
+      train_files, eval_files: What they stand for, files or a manifest.
+      max_steps: Global step of the end, or None for no other than that of the epochs.
+      save_checkpoints_steps, log_steps: In global steps.
+      deadline_secs: How long to wait for another task.
+      parameters: Of the model and its training, as suits the rows where not given.
+    """
+
+    train_file: str
+    eval_file: str
     train_files: Tuple[str, ...]
     eval_files: Tuple[str, ...]
     model_dir: str
     export_dir: str
     export: str
-    job_id: str
+    log_steps: int
+    profile: bool
     max_steps: Optional[int]
     save_checkpoints_steps: int
-    log_steps: int
+    warm_start: Optional[str]
+    sync: bool
+    backup_workers: int
+    job_id: str
     deadline_secs: float
     require_gpu: bool
-    warm_start: Optional[str]
     parameters: hyper_parameters.HyperParameters
+
+    def effective(self) -> Dict[str, Any]:
+        """Returns what the task goes by, defaults and all, by flag.
+
+        config_file.write makes a --config file of it, which gives this record again but for job_id,
+        which is left out. So is warm_start where there is none.
+        """
+        values = dict(self._asdict(), max_steps=self.max_steps or 0)
+        values.update(self.parameters._asdict())
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _NOT_EFFECTIVE and value is not None
+        }
 
 
 def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOptions:
-    """Parses flags; usage errors end the process with code 2, as argparse does.
+    """Parses flags, and a --config file if they name one; --help ends the process.
 
     Raises:
-      InputError: A file is missing, empty or not Criteo, or a number is out of range.
+      InputError: A flag or an entry of the file is wrong or missing; or a file is missing, empty or
+        not Criteo.
     """
-    options = _parser(prog, description).parse_args(argv)
-    check_numbers(options)
+    options = parser(prog, description).parse(argv)
+    training_flags.check(options.sync, options.backup_workers)
     train_files = row_source.of_flag("--train_file", options.train_file)
     eval_files = row_source.of_flag("--eval_file", options.eval_file)
     num_rows = row_source.of(train_files).count_rows()
@@ -47,75 +81,91 @@ def parse(argv: Optional[List[str]], prog: str, description: str) -> TrainOption
     # Last, since it makes the folder: wrong input leaves nothing behind.
     _writable_folder("--model_dir", options.model_dir)
     return TrainOptions(
+        train_file=options.train_file,
+        eval_file=options.eval_file,
         train_files=train_files,
         eval_files=eval_files,
         model_dir=options.model_dir,
         export_dir=options.export_dir or os.path.join(options.model_dir, "export"),
         export=options.export,
-        job_id=options.job_id,
+        log_steps=options.log_steps,
+        profile=options.profile,
         max_steps=options.max_steps or None,
         save_checkpoints_steps=options.save_checkpoints_steps,
-        log_steps=options.log_steps,
+        warm_start=options.warm_start or None,
+        sync=options.sync,
+        backup_workers=options.backup_workers,
+        job_id=options.job_id,
         deadline_secs=options.deadline_secs,
         require_gpu=options.require_gpu,
-        warm_start=options.warm_start,
         parameters=parameters,
     )
 
 
-def add_training_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of the training loop, shared by the mains and //launch:local."""
-    group = parser.add_argument_group("training")
-    group.add_argument("--max_steps", type=int, default=0, help="stop earlier; 0: only by --epochs")
-    group.add_argument("--save_checkpoints_steps", type=int, default=500)
-    group.add_argument("--log_steps", type=int, default=100, help="steps between progress lines")
-    group.add_argument("--export", choices=EXPORT_CHOICES, default="best", help="what to serve")
+def parser(prog: str, description: str) -> flags.Parser:
+    """Returns the parser of the mains of tasks."""
+    return flags.Parser(
+        prog,
+        description,
+        "The environment variable TF_CONFIG says which task of which cluster this is.",
+        {
+            "data": (
+                training_flags.TRAIN_FILE._replace(required=True),
+                training_flags.EVAL_FILE._replace(required=True),
+            ),
+            "output": _OUTPUT,
+            "training": training_flags.TRAINING,
+            "cluster": _CLUSTER,
+        },
+    )
 
 
-def check_numbers(options: argparse.Namespace) -> None:
-    """Checks what add_training_flags added.
-
-    Raises:
-      InputError: A number is out of range.
-    """
-    for flag in ("save_checkpoints_steps", "log_steps"):
-        if getattr(options, flag) < 1:
-            raise errors.InputError(
-                "--%s: expected at least 1, got %d" % (flag, getattr(options, flag))
-            )
-    if options.max_steps < 0:
-        raise errors.InputError("--max_steps: expected 0 or more, got %d" % options.max_steps)
+def _job_id(value: str) -> str:
+    """It names a folder in MODEL_DIR."""
+    if not re.match(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)?\Z", value):
+        raise ValueError("expected letters, digits and _ . - after the first, got %.80r" % value)
+    return value
 
 
-def _parser(prog: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog="The environment variable TF_CONFIG says which task of which cluster this is.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    data = "Criteo TSV: a file, a quoted glob, or a folder; or row blocks: their folder or manifest"
-    parser.add_argument("--train_file", required=True, help=data)
-    parser.add_argument("--eval_file", required=True, help=data)
-    parser.add_argument("--model_dir", required=True, help="checkpoints; shared by all tasks")
-    parser.add_argument(
-        "--warm_start",
-        help="checkpoint or its folder, from which a new model takes what fits: its embeddings, "
-        "and hidden layers of the same sizes",
-    )
-    parser.add_argument("--export_dir", help="gets saved_model/<timestamp> (MODEL_DIR/export)")
-    parser.add_argument(
-        "--job_id", default="", help="tells runs on one cluster apart (from TF_CONFIG)"
-    )
-    parser.add_argument(
-        "--deadline_secs", type=float, default=600.0, help="how long to wait for other tasks"
-    )
-    parser.add_argument(
-        "--require_gpu", action="store_true", help="fail rather than train on the CPU"
-    )
-    add_training_flags(parser)
-    parameter_flags.add(parser, "hyper-parameters")
-    return parser
+_OUTPUT = (
+    flags.Flag(
+        "model_dir",
+        flags.text,
+        "checkpoints and what is known of the training; storage that all tasks of the job share",
+        "DIR",
+        required=True,
+    ),
+    flags.Flag(
+        "export_dir",
+        flags.text,
+        "gets the model to serve, as saved_model/<timestamp>",
+        "DIR",
+        shown="MODEL_DIR/export",
+    ),
+    training_flags.EXPORT,
+    training_flags.LOG_STEPS,
+    training_flags.PROFILE,
+)
+
+_CLUSTER = (
+    flags.Flag(
+        "job_id", _job_id, "tells runs on one cluster apart", "ID", "", shown="from TF_CONFIG"
+    ),
+    flags.Flag(
+        "deadline_secs",
+        flags.seconds,
+        "how long to wait for another task that gives no sign of life, in seconds",
+        "SECONDS",
+        600.0,
+    ),
+    flags.Flag(
+        "require_gpu",
+        flags.boolean,
+        "fail where no GPU can be used, rather than train on the CPU",
+        "true|false",
+        False,
+    ),
+)
 
 
 def _writable_folder(flag: str, path: str) -> None:

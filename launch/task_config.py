@@ -7,7 +7,9 @@ Source: tensorflow_estimator 1.15.1, run_config.py; TI-ONE's guide, "系统环�
 """
 
 import hashlib
+import ipaddress
 import json
+import re
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from data_pipeline import errors
@@ -20,6 +22,15 @@ EVALUATOR = "evaluator"
 # Of the two-process cluster that //launch:ps and //launch:worker form when there is no TF_CONFIG.
 LOCAL_CLUSTER = {CHIEF: ["127.0.0.1:2223"], PS: ["127.0.0.1:2222"]}
 
+# Jobs that others write into a cluster and TF 1.15 cannot have there, and what to do instead.
+_OTHER_JOBS = {
+    "evaluator": "it is in no cluster; give its process the task type evaluator",
+    "master": "that is the old name of the chief; call it chief",
+}
+
+# Without leading zeros, since then equal addresses are equal texts.
+_HOST_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})")
+
 
 class _Task(NamedTuple):
     role: str
@@ -28,7 +39,7 @@ class _Task(NamedTuple):
 
 
 class TaskConfig(_Task):
-    """One task of a cluster, checked when built.
+    """One task of a cluster; `from_json` checks it.
 
     Attributes:
       role: "chief", "worker", "ps" or "evaluator".
@@ -41,34 +52,15 @@ class TaskConfig(_Task):
         """Parses the value of TF_CONFIG in either form.
 
         Raises:
-          InputError: It is not JSON, has no ps, or its task is not in its cluster.
+          InputError: It is not JSON, its cluster has no ps, two chiefs or two tasks with one
+            address, or its task is not in its cluster.
         """
         try:
-            value = json.loads(text)
-        except ValueError as e:
+            return cls(*_parsed(text))
+        except RecursionError as e:
             raise errors.InputError(
-                "TF_CONFIG: expected JSON, got %s (%s)" % (_shown(text), e)
+                "TF_CONFIG: expected JSON that is a few levels deep, got %s" % _shown(text)
             ) from e
-        cluster = _checked_cluster(_member(value, "cluster", dict, "TF_CONFIG"))
-        task = _member(value, "task", dict, "TF_CONFIG")
-        role = _member(task, "type", str, "TF_CONFIG task")
-        index = task.get("index", 0)
-        if isinstance(index, bool) or not isinstance(index, int) or index < 0:
-            raise errors.InputError(
-                "TF_CONFIG task index: expected an integer from 0, got %s" % _shown(index)
-            )
-        if role not in (CHIEF, WORKER, PS, EVALUATOR):
-            raise errors.InputError(
-                "TF_CONFIG task type: expected ps, worker, chief or evaluator, got %s"
-                % _shown(role)
-            )
-        size = len(cluster.get(role, ()))
-        if role != EVALUATOR and index >= size:
-            raise errors.InputError(
-                "TF_CONFIG task index %d: the cluster has %d task(s) of type %r"
-                % (index, size, role)
-            )
-        return cls(*_with_chief(role, index, cluster))
 
     @classmethod
     def local(cls, role: str) -> "TaskConfig":
@@ -109,31 +101,119 @@ class TaskConfig(_Task):
         return json.dumps({"cluster": self.cluster, "task": task}, sort_keys=True)
 
 
-def _checked_cluster(cluster: Dict[str, Any]) -> Dict[str, List[str]]:
+def host_and_port(address: str) -> Tuple[str, int]:
+    """Splits "host:port" as sockets want it: the brackets of an IPv6 address are gone.
+
+    Raises:
+      ValueError: It is not such an address.
+    """
+    match = _HOST_PORT.fullmatch(address)
+    if not match or int(match.group(2)) > 65535:
+        raise ValueError("expected host:port, got %s" % _shown(address))
+    host = match.group(1)
+    if host.startswith("["):
+        host = host[1:-1]
+        ipaddress.IPv6Address(host)
+    return host, int(match.group(2))
+
+
+def _parsed(text: str) -> Tuple[str, int, Dict[str, List[str]]]:
+    try:
+        value = json.loads(text)
+    except ValueError as e:
+        raise errors.InputError("TF_CONFIG: expected JSON, got %s (%s)" % (_shown(text), e)) from e
+    cluster = _member(value, "cluster", dict, "TF_CONFIG")
+    _check_cluster(cluster)
+    task = _member(value, "task", dict, "TF_CONFIG")
+    role = _member(task, "type", str, "TF_CONFIG task")
+    if role not in (CHIEF, WORKER, PS, EVALUATOR):
+        raise errors.InputError(
+            "TF_CONFIG task type: expected ps, worker, chief or evaluator, got %s%s"
+            % (_shown(role), "; call it chief" if role == "master" else "")
+        )
+    index = _index(task)
+    if role == EVALUATOR and index:
+        # TF 1.15 takes any number of evaluators; ours would export over one another.
+        raise errors.InputError(
+            "TF_CONFIG task index %s: there is one evaluator, and its index is 0" % _shown(index)
+        )
+    size = len(cluster.get(role, ()))
+    if role != EVALUATOR and index >= size:
+        raise errors.InputError(
+            "TF_CONFIG task index %s: the cluster has %d task(s) of type %r"
+            % (_shown(index), size, role)
+        )
+    return _with_chief(role, index, cluster)
+
+
+def _check_cluster(cluster: Dict[str, Any]) -> None:
     unknown = sorted(set(cluster) - {CHIEF, WORKER, PS})
     if unknown:
-        # An evaluator listed in the cluster would make every other task wait for it.
+        advice = _OTHER_JOBS.get(unknown[0])
         raise errors.InputError(
-            "TF_CONFIG cluster: expected the jobs ps, worker and chief, got also %s"
-            % ", ".join(unknown)
+            "TF_CONFIG cluster: expected the jobs ps, worker and chief, got also %s%s"
+            % (_shown(unknown[0]), " (%s)" % advice if advice else "")
         )
-    for job, addresses in cluster.items():
-        if not isinstance(addresses, list) or not all(_is_address(a) for a in addresses):
+    for job, addresses in sorted(cluster.items()):
+        if not isinstance(addresses, list):
             raise errors.InputError(
                 'TF_CONFIG cluster %r: expected a list of "host:port", got %s'
                 % (job, _shown(addresses))
             )
-    for job in (PS, WORKER):
-        if not cluster.get(job) and not (job == WORKER and cluster.get(CHIEF)):
-            raise errors.InputError("TF_CONFIG cluster: expected at least one %s, got none" % job)
+        for address in addresses:
+            _check_address(job, address)
     if len(cluster.get(CHIEF, [""])) != 1:
+        # None in an empty list is no TI-ONE form either: whether worker 0 is meant, nobody can say.
         raise errors.InputError(
             "TF_CONFIG cluster: expected exactly one chief, got %d" % len(cluster[CHIEF])
         )
-    return cluster
+    for job in (PS, WORKER):
+        if not cluster.get(job) and not (job == WORKER and CHIEF in cluster):
+            raise errors.InputError("TF_CONFIG cluster: expected at least one %s, got none" % job)
+    _check_distinct(cluster)
 
 
-def _with_chief(role: str, index: int, cluster: Dict[str, List[str]]) -> Tuple[str, int, dict]:
+def _check_address(job: str, address: Any) -> None:
+    try:
+        host_and_port(address)
+    except (TypeError, ValueError) as e:
+        raise errors.InputError(
+            'TF_CONFIG cluster %r: expected "host:port" with a port from 1 to 65535, got %s'
+            % (job, _shown(address))
+        ) from e
+
+
+def _check_distinct(cluster: Dict[str, List[str]]) -> None:
+    """Two tasks with one address: one waits for ever, or gRPC mixes the two."""
+    owners: Dict[str, str] = {}
+    for job, addresses in sorted(cluster.items()):
+        for index, address in enumerate(addresses):
+            task = "%s %d" % (job, index)
+            other = owners.setdefault(address.lower(), task)
+            if other != task:
+                raise errors.InputError(
+                    "TF_CONFIG cluster: expected an address of its own for each task, got %s for %s"
+                    " and %s" % (_shown(address), other, task)
+                )
+
+
+def _index(task: Dict[str, Any]) -> int:
+    index = task.get("index")
+    # Some schedulers fill in templates and so give text, which TF 1.15 takes as well.
+    if isinstance(index, str) and re.fullmatch("0|[1-9][0-9]{0,8}", index):
+        return int(index)
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        # Absent is not 0: then every worker would be the chief.
+        raise errors.InputError(
+            "TF_CONFIG task index: expected an integer from 0, got %s"
+            % (_shown(index) if "index" in task else "none")
+        )
+    return index
+
+
+def _with_chief(
+    role: str, index: int, cluster: Dict[str, List[str]]
+) -> Tuple[str, int, Dict[str, List[str]]]:
     """Turns TI-ONE's form into the Estimator's; leaves the Estimator's alone."""
     if CHIEF not in cluster:
         chief, *workers = cluster[WORKER]
@@ -152,13 +232,6 @@ def _member(value: Any, key: str, kind: type, where: str) -> Any:
             % (where, key, "JSON object" if kind is dict else "string", _shown(value))
         )
     return member
-
-
-def _is_address(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    host, _, port = value.rpartition(":")
-    return bool(host) and port.isdigit() and 0 < int(port) < 65536
 
 
 def _shown(value: Any) -> str:

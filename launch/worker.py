@@ -4,8 +4,8 @@ import os
 import sys
 from typing import List, Optional
 
-from launch import evaluation, options, task_config, task_main, training
-from launch import job as job_lib
+from launch import chief_watch, evaluation, task_config, task_main, training
+from launch import task as task_lib
 
 
 def main(argv: Optional[List[str]] = None, cuda_visible_devices: str = "") -> int:
@@ -14,28 +14,25 @@ def main(argv: Optional[List[str]] = None, cuda_visible_devices: str = "") -> in
     Without TF_CONFIG this is the chief of a two-process cluster on 127.0.0.1 (start //launch:ps
     beside it); it then evaluates and exports as well.
     """
-    return task_main.main(
-        _run,
-        (task_config.CHIEF, task_config.WORKER),
-        "worker",
-        "Trains on this task's share of the data; worker 0 is the chief.",
-        cuda_visible_devices,
-        argv,
-    )
-
-
-def _run(
-    task: task_config.TaskConfig,
-    train_options: options.TrainOptions,
-    job: job_lib.Job,
-    report: task_main.Report,
-) -> None:
     alone = not os.environ.get("TF_CONFIG")
-    training.run(task, train_options, job, report)
-    if alone:
-        # The mark is our own: it cannot be an earlier run's.
-        watch = job_lib.FinishWatch(job, stale_mark_secs=0.0)
-        evaluation.run(task, train_options, watch, report)
+    program = task_main.Program(
+        name="worker",
+        description="Trains on this task's share of the data; worker 0 is the chief.",
+        roles=(task_config.CHIEF, task_config.WORKER),
+        begin=_begin,
+        run=_run_alone if alone else training.run,
+    )
+    return task_main.main(program, cuda_visible_devices, argv)
+
+
+def _begin(task: task_lib.Task) -> None:
+    if task.config.is_chief:
+        training.begin(task)
+
+
+def _run_alone(task: task_lib.Task) -> None:
+    training.run(task)
+    evaluation.run(task, chief_watch.ChiefWatch(task.job))
 
 
 if __name__ == "__main__":
