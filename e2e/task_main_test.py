@@ -1,4 +1,4 @@
-"""The mains as programs: wrong TF_CONFIG and taken ports are one line and exit code 2."""
+"""The mains as programs: wrong TF_CONFIG, flags and taken ports are one line and exit code 2."""
 
 import contextlib
 import os
@@ -88,8 +88,60 @@ def test_evaluator_beside_another_worker_leaves_at_once(flags):
     assert "runs beside the chief" in result.stdout
 
 
+def test_flags_may_come_from_a_file(flags, tmp_path):
+    (worker,) = local_cluster.free_addresses(1)
+    config = _tf_config("worker", ps=["127.0.0.1:1"], worker=[worker])
+    lines = [flag[2:].replace("=", ": ") for flag in flags] + ["deadline_secs: 0", "hidden: [8, 4]"]
+    (tmp_path / "c.yaml").write_text("\n".join(lines))
+    result = _run("worker", ["--config=%s" % (tmp_path / "c.yaml")], config)
+    assert result.returncode == 2
+    assert "no answer within 0 s" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("program", ["ps", "worker", "evaluator", "local"])
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        pytest.param(
+            "batchsize: 3",
+            r"--config: .*/c\.yaml:2: .*, got 'batchsize'; the nearest is batch_size",
+            id="unknown",
+        ),
+        pytest.param(
+            "epochs: many",
+            r"--config: .*/c\.yaml:2: epochs: expected an integer of at least 1, got 'many'",
+            id="value",
+        ),
+    ],
+)
+def test_wrong_file_is_one_line(program, line, message, tmp_path):
+    (tmp_path / "c.yaml").write_text("# mine\n%s\n" % line)
+    result = _run(program, ["--config=%s" % (tmp_path / "c.yaml")], None)
+    assert result.returncode == 2
+    (only,) = _own_lines(result)
+    assert only.startswith(program + ": error: ") and re.search(message, only), result.stderr
+
+
+@pytest.mark.parametrize("program", ["ps", "worker", "evaluator", "local"])
+def test_unknown_flag_is_one_line(program):
+    result = _run(program, ["--batchsize=3"], None)
+    assert result.returncode == 2
+    assert _own_lines(result) == [
+        program
+        + ": error: unknown flag --batchsize; the nearest is --batch_size (--help lists all)"
+    ]
+
+
 @pytest.mark.parametrize("program", ["ps", "worker", "evaluator", "local"])
 def test_help(program):
     result = _run(program, ["--help"], None)
     assert result.returncode == 0
     assert "usage: " + program in result.stdout
+    titles = re.findall("^([a-z-]+):$", result.stdout, re.MULTILINE)
+    assert sorted(titles) == sorted(
+        ["data", "cluster", "output", "training", "hyper-parameters", "general"]
+    )
+
+
+def _own_lines(result):
+    return [line for line in result.stderr.splitlines() if ": error: " in line]

@@ -13,6 +13,9 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping
 from data_pipeline import errors, whole_file
 from launch import flat_yaml
 
+# In a model_dir: what its last job went by.
+NAME = "config.yaml"
+
 # Makes the value of a flag's text; raises ValueError, which says what was expected and what came.
 Reader = Callable[[str], Any]
 

@@ -53,6 +53,7 @@ class _Evaluator:
         self._watch = watch
         self._report = task.report
         self._life = task.life
+        self._life.update(state="waiting for a checkpoint")
         config = training.run_config(task.config.as_evaluator(), options)
         self._estimator = estimator_lib.build(options.parameters, config, options.model_dir)
         self._history = history.History(options.model_dir)

@@ -9,7 +9,6 @@ would not.
 import errno
 import json
 import os
-import shutil
 import time
 import uuid
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -60,7 +59,7 @@ class Job:
             for name in os.listdir(self._folder):
                 # Tasks that started before this one are alive already.
                 if name not in ("alive", "finished"):
-                    _remove(self._path(name))
+                    os.remove(self._path(name))
             # Last: a chief that is killed before does all this again.
             os.remove(self._path("finished"))
         if not os.path.exists(self._path("started")):
@@ -174,10 +173,3 @@ def wait_for(
             return False
         time.sleep(_POLL_SECS)
     return True
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        os.remove(path)

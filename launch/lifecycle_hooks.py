@@ -79,7 +79,7 @@ class StatusHook(tf.estimator.SessionRunHook):
         self._looked_at, self._rows = now, rows
 
     def end(self, session: tf.compat.v1.Session) -> None:
-        self._life.update(rows=self._share.rows)
+        self._life.update(state="ending", rows=self._share.rows, samples_per_sec=None)
 
 
 class TerminationHook(tf.estimator.SessionRunHook):

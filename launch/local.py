@@ -4,9 +4,7 @@ Starts what users start elsewhere: the ps, worker, evaluator and server programs
 its own on 127.0.0.1, with the TF_CONFIG that TI-ONE would give them.
 """
 
-import argparse
 import os
-import shlex
 import signal
 import sys
 import tempfile
@@ -14,9 +12,17 @@ import time
 import uuid
 from typing import List, Optional, Tuple
 
-from data_pipeline import command_line, errors, generated_file, row_source
-from launch import local_cluster, options, predict_request, processes
-from model import history, hyper_parameters, parameter_flags
+from data_pipeline import command_line, errors, generated_file
+from launch import job as job_lib
+from launch import (
+    local_cluster,
+    local_options,
+    local_summary,
+    predict_request,
+    processes,
+    task_status,
+    task_view,
+)
 
 # Beside this file: the workspace's root in runfiles.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -24,13 +30,15 @@ _PREDICTED_ROWS = 5
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Returns 0 when a prediction was served; 1 when a part failed; 2 for wrong input."""
+    """Returns 0 when all went well; 1 when a part failed; 2 for wrong input."""
     # So that `finally` runs, and no child survives, when this process is told to stop.
     signal.signal(signal.SIGTERM, _interrupt)
+    # Of a terminal that is closed; nohup ignores it.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     command_line.enter_users_folder()
-    flags = _parser().parse_args(argv)
     try:
-        return _run(flags)
+        return _run(local_options.parse(argv))
     except errors.InputError as e:
         _complain("error: %s" % e)
         return 2
@@ -42,30 +50,41 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 130
 
 
-def _run(flags: argparse.Namespace) -> int:
+def _run(options: local_options.LocalOptions) -> int:
     started = time.monotonic()
-    # All checks first: wrong input leaves nothing behind.
-    options.check_numbers(flags)
-    if bool(flags.train_file) != bool(flags.eval_file):
-        raise errors.InputError(
-            "expected both --train_file and --eval_file, or neither for generated data"
-        )
-    if flags.train_file:
-        row_source.of_flag("--train_file", flags.train_file)
-        row_source.of_flag("--eval_file", flags.eval_file)
-    work_dir, logs = _work_dir(flags.work_dir)
+    work_dir, logs = _work_dir(options.work_dir)
     best_auc = None
-    if not flags.train_file:
-        flags.train_file, flags.eval_file, best_auc = _generate(
-            work_dir, flags.rows, getattr(flags, "seed", 0)
-        )
+    train_file, eval_file = options.train_file, options.eval_file
+    if not train_file or not eval_file:
+        train_file, eval_file, best_auc = _generate(work_dir, options.rows, options.seed)
     model_dir = os.path.join(work_dir, "model")
     export_dir = os.path.join(work_dir, "export")
-    _train(flags, model_dir, export_dir, logs)
-    saved_model = os.path.join(export_dir, "saved_model")
-    (timestamp,) = os.listdir(saved_model)
-    answer = _serve_and_ask(os.path.join(saved_model, timestamp), flags.eval_file, logs)
-    _summary(work_dir, os.path.join(saved_model, timestamp), model_dir, best_auc, answer, started)
+    options = options._replace(train_file=train_file, eval_file=eval_file)
+    totals = _train(options, model_dir, export_dir, logs)
+    (timestamp,) = os.listdir(os.path.join(export_dir, "saved_model"))
+    saved_model = os.path.join(export_dir, "saved_model", timestamp)
+    answer = _serve_and_ask(saved_model, eval_file, logs)
+    report: Optional[str] = None
+    failure: Optional[processes.ProcessError] = None
+    try:
+        report = _write_report(model_dir, saved_model, eval_file, work_dir)
+    except processes.ProcessError as e:
+        failure = e  # told after the summary: the model is there all the same
+    outcome = local_summary.Outcome(
+        work_dir=work_dir,
+        model_dir=model_dir,
+        saved_model=saved_model,
+        totals=totals,
+        answer=answer,
+        best_auc=best_auc,
+        report=report,
+        profile=os.path.join(model_dir, "profile") if options.profile else None,
+        secs=time.monotonic() - started,
+    )
+    for line in local_summary.lines(outcome):
+        _say(line)
+    if failure:
+        raise failure
     return 0
 
 
@@ -94,20 +113,32 @@ def _generate(work_dir: str, rows: int, seed: int) -> Tuple[str, str, float]:
     return train.path, evaluation.path, evaluation.best_auc
 
 
-def _train(flags: argparse.Namespace, model_dir: str, export_dir: str, logs: str) -> None:
+def _train(
+    options: local_options.LocalOptions, model_dir: str, export_dir: str, logs: str
+) -> List[task_status.TaskTotals]:
+    """Runs the job to its end and shows it; returns how the tasks did."""
     _say(
         "training: %d ps, %d worker(s), 1 evaluator; logs in %s"
-        % (flags.num_ps, flags.num_workers, logs)
+        % (options.ps, options.workers, logs)
     )
+    view = task_view.of_stream(sys.stdout, os.environ)
+    job_id = uuid.uuid4().hex
     with local_cluster.running(
         os.path.join(_ROOT, "launch"),
-        flags.num_ps,
-        flags.num_workers,
-        _task_flags(flags, model_dir, export_dir, uuid.uuid4().hex),
+        options.ps,
+        options.workers,
+        local_options.task_flags(options, model_dir, export_dir, job_id),
         logs,
-        _say,
+        view.say,
     ) as cluster:
-        cluster.wait(float("inf"))
+        follower = task_status.Follower(cluster, job_lib.Job(model_dir, job_id))
+        try:
+            with task_view.following(view, follower.read):
+                cluster.wait(float("inf"))
+        except (KeyboardInterrupt, processes.ProcessError):
+            _say("stopping all tasks; they may save for up to %d s" % processes.STOP_SECS)
+            raise
+        return follower.totals()
 
 
 def _serve_and_ask(saved_model: str, eval_file: str, logs: str) -> List[Tuple[str, float]]:
@@ -138,78 +169,25 @@ def _serve_and_ask(saved_model: str, eval_file: str, logs: str) -> List[Tuple[st
     return answer
 
 
-def _summary(
-    work_dir: str,
-    saved_model: str,
-    model_dir: str,
-    best_auc: Optional[float],
-    answer: List[Tuple[str, float]],
-    started: float,
-) -> None:
-    record = history.History(model_dir).best()
-    assert record is not None  # or the evaluator would have failed
-    quality = "eval AUC {auc:.4f}, log loss {log_loss:.4f}, calibration {calibration:.3f}".format(
-        **record
-    )
-    if best_auc is not None:
-        quality += " (the generator's own probabilities reach AUC %.4f)" % best_auc
-    _say("")
-    _say("prediction  " + "  ".join("label %s -> %.4f" % pair for pair in answer))
-    _say("quality     " + quality)
-    _say("model       " + saved_model)
-    _say("everything  %s (data, checkpoints, evaluations, logs)" % work_dir)
-    _say("took        %d s" % (time.monotonic() - started))
-    _say("next        ./bazelw run //serving:server -- --model_dir=" + shlex.quote(saved_model))
-    _say("            ./bazelw run //launch:local -- --train_file=TRAIN.tsv --eval_file=EVAL.tsv")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="local",
-        description="Trains, exports, serves and asks for a prediction, on this machine.",
-        epilog="Without files it generates Criteo-like rows. Example: ./bazelw run //launch:local "
-        "-- --train_file=/data/train.tsv --eval_file=/data/eval.tsv --epochs=2",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--train_file", help="Criteo TSV: a file, a quoted glob, or a folder")
-    parser.add_argument("--eval_file", help="likewise, for evaluation")
-    parser.add_argument("--rows", type=_rows, default=400000, help="generated training rows")
-    parser.add_argument("--work_dir", help="gets everything (default: a new temporary folder)")
-    parser.add_argument("--num_ps", type=_positive, default=1, help="parameter servers")
-    parser.add_argument(
-        "--num_workers", type=_positive, default=1, help="workers, the chief included"
-    )
-    options.add_training_flags(parser)
-    parameter_flags.add(parser, "hyper-parameters")
-    # A laptop's data: so that there is something to watch.
-    parser.set_defaults(save_checkpoints_steps=100, log_steps=20)
-    return parser
-
-
-def _task_flags(
-    flags: argparse.Namespace, model_dir: str, export_dir: str, job_id: str
-) -> List[str]:
-    own = {"rows", "work_dir", "num_ps", "num_workers"}
-    passed = {name: value for name, value in vars(flags).items() if name not in own}
-    passed.update(model_dir=model_dir, export_dir=export_dir, job_id=job_id)
-    return [
-        "--%s=%s" % (name, hyper_parameters.text_of(value))
-        for name, value in sorted(passed.items())
+def _write_report(model_dir: str, saved_model: str, eval_file: str, work_dir: str) -> str:
+    """Returns the page's path; raises ProcessError if it could not be made."""
+    path = os.path.join(work_dir, "report.html")
+    command = [
+        os.path.join(_ROOT, "launch", "report", "report"),
+        "--model_dir=" + model_dir,
+        "--saved_model=" + saved_model,
+        "--eval_file=" + eval_file,
+        "--output=" + path,
     ]
-
-
-def _rows(text: str) -> int:
-    value = int(text)
-    if value < 1000:
-        raise argparse.ArgumentTypeError("expected at least 1000, got %d" % value)
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("expected at least 1, got %d" % value)
-    return value
+    _say("report: scoring the evaluation rows")
+    report = processes.Process(
+        "report", command, dict(os.environ), os.path.join(work_dir, "logs", "report.log"), _say
+    )
+    try:
+        report.check_ended(report.wait(float("inf")))
+    finally:
+        report.stop()
+    return path
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -217,11 +195,11 @@ def _interrupt(signum: int, frame: object) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    task_view.write(sys.stdout, line + "\n")
 
 
 def _complain(line: str) -> None:
-    print("local: " + line, file=sys.stderr, flush=True)
+    task_view.write(sys.stderr, "local: %s\n" % line)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,14 @@ def test_folder_of_a_chief_that_said_its_end_is_taken_at_once(folder, state, job
     assert folder.lines == []
 
 
+def test_folder_may_have_any_number_of_owners_one_after_another(folder):
+    for number in range(12):
+        life = folder.take("ab"[number % 2], silence_secs=60.0)
+        life.start()
+        life.end(sign_of_life.DONE)
+    assert folder.lines == []
+
+
 _TAKE = """
 import sys
 from launch import job, ownership, sign_of_life

@@ -41,7 +41,11 @@ def run(task: task_lib.Task) -> None:
 
 def _is_saved(run: str, watch: chief_watch.ChiefWatch) -> bool:
     record = watch.record()
-    return run in record.get("heard", ()) or record.get("state", sign_of_life.DONE) in _GONE
+    return (
+        run in record.get("heard", ())
+        or record.get("state", sign_of_life.DONE) in _GONE
+        or sign_of_life.is_gone(record)
+    )
 
 
 def _workers_are_gone(task: task_lib.Task) -> bool:

@@ -110,10 +110,7 @@ class Listener:
         self._task = task
         self._clock = clock
         self._heard_at = clock()
-        record = job.alive(task)
-        self._first = self._last = _mark(record)
-        # A failure that was there before us is of an earlier run: the platform starts all anew.
-        self._old_failure = self._last if record and record["state"] == FAILED else None
+        self._first = self._last = _mark(job.alive(task))
 
     def record(self) -> Optional[Dict[str, Any]]:
         """The last note, None if there is none."""
@@ -136,7 +133,8 @@ class Listener:
     def failure(self) -> Optional[str]:
         """Why the other task failed, if it did since this process listens."""
         record = self.record()
-        if record and record["state"] == FAILED and _mark(record) != self._old_failure:
+        # One that was there before us is of an earlier run: the platform starts all anew.
+        if record and record["state"] == FAILED and self._last != self._first:
             return record.get("reason") or "no reason given"
         return None
 

@@ -122,12 +122,18 @@ def _end(task: task_lib.Task, state: str, reason: str) -> None:
 
 
 def _fail(program: Program, line: str, code: int) -> int:
-    print("%s: %s" % (program.name, line), file=sys.stderr, flush=True)
+    try:
+        print("%s: %s" % (program.name, line), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        pass
     return code
 
 
 def _report(line: str) -> None:
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        pass  # nobody reads it any more; that is no reason not to save
 
 
 def _log_to_stderr() -> None:

@@ -53,9 +53,11 @@ class Termination:
                 break
         self._requested.set()
         time.sleep(self._leave_secs)
-        if self._leave_secs:
-            print("no time left to end in order", file=sys.stderr, flush=True)
-        os._exit(EXIT_CODE)
+        try:
+            if self._leave_secs:
+                print("no time left to end in order", file=sys.stderr, flush=True)
+        finally:  # also when nobody reads stderr any more
+            os._exit(EXIT_CODE)
 
 
 def _ignored(signum: int, frame: object) -> None:

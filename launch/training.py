@@ -45,9 +45,6 @@ _WORKER_SESSION_SECS = 1
 _PROFILES = 4
 _STEPS_PER_PROFILE = 100
 
-# In the model_dir: a --config file with all that the job goes by.
-_CONFIG_NAME = "config.yaml"
-
 _LOGGER = logging.getLogger(__name__)
 
 # What a task meets that loses a ps or its chief, besides what TF mends by itself.
@@ -103,7 +100,7 @@ def _start_job(task: task_lib.Task) -> None:
     facts = training_facts.of(options.train_files, options.eval_files, flags)
     checkpoint_record.write(options.model_dir, options.parameters, facts)
     effective = options.effective()
-    config_file.write(os.path.join(options.model_dir, _CONFIG_NAME), effective)
+    config_file.write(os.path.join(options.model_dir, config_file.NAME), effective)
     _LOGGER.info("effective configuration:\n%s", config_file.to_text(effective))
     task.job.start(dict(training_control.run_start(options.model_dir)._asdict()))
 

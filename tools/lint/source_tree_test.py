@@ -17,6 +17,33 @@ def test_files_finds_every_folder_but_hidden_and_foreign_ones(tmp_path):
     assert source_tree.files(str(tmp_path), "BUILD", "BUILD.bazel") == ["a/BUILD", "a/BUILD.bazel"]
 
 
+def test_files_finds_what_ci_runs(tmp_path):
+    _make(tmp_path, ".ci/run", ".git/run")
+    assert source_tree.files(str(tmp_path), "run") == [".ci/run"]
+
+
+def test_shell_scripts_are_told_by_name_or_first_line(tmp_path):
+    found = {
+        "a/x.sh": "",
+        "bash": "#!/bin/bash\n",
+        "dash": "#! /usr/bin/dash -e",
+        "env": "#!/usr/bin/env bash\n",
+        "sh": "#!/bin/sh\n",
+    }
+    others = {
+        "fish": "#!/usr/bin/fish\n",
+        "python": "#!/usr/bin/env python3\n# sh\n",
+        "text": "A script starts with #!/bin/sh.\n",
+        "x.md": "# sh\n",
+    }
+    for name, text in dict(found, **others).items():
+        _make(tmp_path, name)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "binary").write_bytes(b"\xff\x00" * 100)
+    (tmp_path / "nowhere.sh").symlink_to(tmp_path / "nothing")
+    assert source_tree.shell_scripts(str(tmp_path)) == sorted(found)
+
+
 def test_files_does_not_follow_links(tmp_path):
     _make(tmp_path, "a/x.py")
     (tmp_path / "b").symlink_to(tmp_path / "a")

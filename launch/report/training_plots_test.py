@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from launch import report_data, training_plots
+from launch.report import report_data, training_plots
 from model import hyper_parameters
 
 pytestmark = pytest.mark.filterwarnings("error")

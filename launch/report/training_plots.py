@@ -6,7 +6,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import numpy as np
 
 from data_pipeline import picture
-from launch import report_data, report_plot
+from launch.report import report_data, report_plot
 from model import history
 
 _HEIGHT_INCHES = 2.6
