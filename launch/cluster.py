@@ -78,18 +78,29 @@ def visible_gpus() -> List[str]:
 def check_gpu(require_gpu: bool, report: Callable[[str], None]) -> None:
     """Warns in one line, or refuses, when a GPU was asked for and none is usable.
 
+    TensorFlow says on stderr, before that line, which library or driver it misses. Tasks on one
+    node may share a GPU afterwards.
+
     Raises:
       InputError: `require_gpu` and no GPU.
     """
-    if not os.environ.get("CUDA_VISIBLE_DEVICES"):
+    asked_for = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if asked_for in ("", "-1"):  # CUDA's own ways to say none
         if require_gpu:
-            raise errors.InputError("--require_gpu: CUDA_VISIBLE_DEVICES hides every GPU")
+            raise errors.InputError(
+                "--require_gpu: CUDA_VISIBLE_DEVICES=%s hides every GPU" % asked_for
+            )
         return
     if visible_gpus():
+        # The worker and the evaluator of a node have the same one, all of whose memory TensorFlow
+        # would take for the first of them. Source: TF 1.15, gpu_process_state.cc.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         return
-    problem = (
-        "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=%s)"
-        % os.environ["CUDA_VISIBLE_DEVICES"]
+    problem = "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=%s; %s)" % (
+        asked_for,
+        "its own lines above say why"
+        if tf.test.is_built_with_cuda()
+        else "this TensorFlow is built without CUDA, tensorflow-gpu is not",
     )
     if require_gpu:
         raise errors.InputError("--require_gpu: " + problem)

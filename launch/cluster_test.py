@@ -1,7 +1,10 @@
 import contextlib
+import os
 import socket
+from unittest import mock
 
 import pytest
+import tensorflow as tf
 
 from data_pipeline import errors
 from launch import cluster, task_config, termination
@@ -87,27 +90,56 @@ def test_ps_with_an_ipv6_address_is_asked_without_its_brackets(monkeypatch):
     assert asked == [("::1", 2222)]
 
 
-def test_gpu_that_is_not_there_is_one_warning(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr(cluster, "visible_gpus", lambda: [])
+_NO_CUDA = "this TensorFlow is built without CUDA, tensorflow-gpu is not"
+
+
+def _check_gpu(devices, require_gpu=False, **env):
+    """The lines that check_gpu reports, and TF_FORCE_GPU_ALLOW_GROWTH after it."""
     lines = []
-    cluster.check_gpu(False, lines.append)
-    (line,) = lines
-    assert (
-        line.startswith("WARNING: no GPU that TensorFlow can use") and "training on the CPU" in line
+    with mock.patch.dict(os.environ, dict(env, CUDA_VISIBLE_DEVICES=devices)):
+        cluster.check_gpu(require_gpu, lines.append)
+        return lines, os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH")
+
+
+def test_gpu_that_is_not_there_is_one_warning():
+    # The CPU wheel itself, as in an image without a GPU.
+    assert _check_gpu("0")[0] == [
+        "WARNING: no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=0; %s); training on the CPU"
+        % _NO_CUDA
+    ]
+
+
+def test_gpu_wheel_without_a_usable_gpu_points_to_its_own_lines(monkeypatch):
+    monkeypatch.setattr(tf.test, "is_built_with_cuda", lambda: True)
+    ((line,), _) = _check_gpu("0,1")
+    assert line == (
+        "WARNING: no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=0,1; its own lines above"
+        " say why); training on the CPU"
     )
 
 
-@pytest.mark.parametrize("devices, message", [("0", "no GPU that"), ("", "hides every GPU")])
-def test_gpu_that_is_required_is_refused(monkeypatch, devices, message):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
-    monkeypatch.setattr(cluster, "visible_gpus", lambda: [])
-    with pytest.raises(errors.InputError, match="--require_gpu: .*" + message):
-        cluster.check_gpu(True, lambda line: None)
+@pytest.mark.parametrize(
+    "devices, message",
+    [
+        ("0", "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=0; %s)" % _NO_CUDA),
+        ("", "CUDA_VISIBLE_DEVICES= hides every GPU"),
+        ("-1", "CUDA_VISIBLE_DEVICES=-1 hides every GPU"),
+    ],
+)
+def test_gpu_that_is_required_is_refused(devices, message):
+    with pytest.raises(errors.InputError) as refusal:
+        _check_gpu(devices, require_gpu=True)
+    assert str(refusal.value) == "--require_gpu: " + message
 
 
-def test_cpu_run_says_nothing(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    lines = []
-    cluster.check_gpu(False, lines.append)
-    assert lines == []
+@pytest.mark.parametrize("devices", ["", "-1"])
+def test_cpu_run_says_nothing(devices):
+    assert _check_gpu(devices) == ([], None)
+
+
+@pytest.mark.parametrize("require_gpu", [False, True])
+def test_usable_gpu_is_shared_without_a_word(monkeypatch, require_gpu):
+    monkeypatch.setattr(cluster, "visible_gpus", lambda: ["/physical_device:GPU:0"])
+    assert _check_gpu("0", require_gpu) == ([], "true")
+    # What the user says counts.
+    assert _check_gpu("0", require_gpu, TF_FORCE_GPU_ALLOW_GROWTH="false") == ([], "false")

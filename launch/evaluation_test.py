@@ -159,7 +159,7 @@ def test_checkpoints_are_evaluated_as_they_come_and_best_and_latest_exported(job
         "step 30  eval AUC 0.6500  log loss 0.5000  calibration 1.000",
         "exported the best model to %s" % published,
     ]
-    assert job.life.updates == [
+    assert job.life.updates == [{"state": "waiting for a checkpoint"}] + [
         update
         for step in (10, 20, 30)
         for update in (

@@ -119,7 +119,7 @@ def test_status_is_told_at_the_first_step_then_once_a_second_and_at_the_end(stal
         {"rows": 500, "samples_per_sec": 100.0},
         {"rows": 50, "samples_per_sec": 0},
         {"rows": 90, "samples_per_sec": 40.0},
-        {"rows": 95},
+        {"state": "ending", "rows": 95, "samples_per_sec": None},
     ]
     assert stall_watch.moves == len(times_and_rows)
 

@@ -85,6 +85,8 @@ class RecoveringSaver(tf.compat.v1.train.Saver):
           JobError: It cannot be written. Earlier checkpoints are as they were.
         """
         step = int(kwargs["global_step"])
+        # What is there of an earlier save, during which a ps was lost.
+        remove_unfinished(self._model_dir)
         try:
             # Before: what is trained on in between is then seen again rather than lost.
             self._job.add_positions(step, self._position.read(sess).tolist())
