@@ -24,20 +24,26 @@ def _is_wanted(ctx, program, version):
     found = ctx.execute([program, "--version"], working_directory = root).stdout.strip()
     return found == "bazel " + version or (found == "bazel no_version" and ctx.path(program).basename == _DEBIAN)
 
-def _bazel_program_repository_impl(ctx):
-    version = ctx.read(ctx.attr._version).strip()
-
+def _find(ctx, version):
     # In ./bazelw's order, but for BAZEL_REAL: bazelisk tells its choice by that.
     candidates = [ctx.os.environ.get(variable) for variable in ("BAZEL", "BAZEL_REAL")]
     candidates += [ctx.which(program) for program in (_DEBIAN, "bazel-" + version, "bazel")]
-    found = [program for program in candidates if _is_wanted(ctx, program, version)]
+    for program in candidates:
+        if _is_wanted(ctx, program, version):
+            return program
+    return None
+
+def _bazel_program_repository_impl(ctx):
+    version = ctx.read(ctx.attr._version).strip()
+    bazel = _find(ctx, version)
     java_home = ctx.os.environ.get("JAVA_HOME")
-    text = _MISSING.format(name = ctx.name, version = version)
-    if found:
+    if bazel:
         text = _FOUND.format(
-            bazel = found[0],
+            bazel = bazel,
             java_home = "export JAVA_HOME='%s'\n" % java_home if java_home else "",
         )
+    else:
+        text = _MISSING.format(name = ctx.name, version = version)
     ctx.file("bazel", text, executable = True)
     ctx.file("BUILD", "exports_files([\"bazel\"], visibility = [\"//visibility:public\"])\n")
 

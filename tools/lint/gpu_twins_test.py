@@ -68,6 +68,8 @@ def _answer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bazel")
     base = folder / "base"
     command = [_BAZEL, "--batch", "--nohome_rc", "--noworkspace_rc"]
+    # Else the JVM warns, on stdout, when one in another test's sandbox has the same process number.
+    command += ["--host_jvm_args=-XX:-UsePerfData"]
     command += ["--output_user_root=%s" % (folder / "root"), "--output_base=%s" % base]
     # The interpreter that is there already; else the toolchain would search for one.
     env = {"PATH": os.environ["PATH"], "PYTHON37": sys.executable}
