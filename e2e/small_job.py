@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import ContextManager, Optional
 
 from data_pipeline import generator, text
 from e2e import programs
@@ -14,11 +15,11 @@ STEPS = -(-TRAIN_ROWS // BATCH)
 _DEADLINE_SECS = 120
 
 
-def write_data(folder: pathlib.Path) -> pathlib.Path:
+def write_data(folder: pathlib.Path, train_rows: int = TRAIN_ROWS) -> pathlib.Path:
     """Writes train.tsv and eval.tsv into the folder, and returns it."""
-    rows, _ = generator.Generator(7).rows(0, TRAIN_ROWS + EVAL_ROWS)
-    (folder / "train.tsv").write_bytes(text.format(rows.take(slice(0, TRAIN_ROWS))))
-    (folder / "eval.tsv").write_bytes(text.format(rows.take(slice(TRAIN_ROWS, None))))
+    rows, _ = generator.Generator(7).rows(0, train_rows + EVAL_ROWS)
+    (folder / "train.tsv").write_bytes(text.format(rows.take(slice(0, train_rows))))
+    (folder / "eval.tsv").write_bytes(text.format(rows.take(slice(train_rows, None))))
     return folder
 
 
@@ -34,18 +35,36 @@ def train(data: pathlib.Path, folder: pathlib.Path, num_workers: int, *own: str)
     Returns:
       The folder of the exported model.
     """
-    export = folder / "export"
+    with running(data, folder, 1, num_workers, *own) as cluster:
+        cluster.wait(_DEADLINE_SECS)
+    return exported(folder)
+
+
+def running(
+    data: pathlib.Path,
+    folder: pathlib.Path,
+    num_ps: int,
+    num_workers: int,
+    *own: str,
+    tf_config_for: Optional[local_cluster.TfConfigFor] = None,
+) -> ContextManager[local_cluster.LocalCluster]:
+    """Yields the started job; see `train` and local_cluster.running."""
     flags = list(programs.SMALL_MODEL)
     flags += ["--train_file=%s" % (data / "train.tsv"), "--eval_file=%s" % (data / "eval.tsv")]
-    flags += ["--model_dir=%s" % (folder / "model"), "--export_dir=%s" % export]
+    flags += ["--model_dir=%s" % (folder / "model"), "--export_dir=%s" % (folder / "export")]
     flags += ["--batch_size=%d" % BATCH, "--log_steps=5", "--save_checkpoints_steps=5"]
     flags += own  # of equal ones the last counts
-    with local_cluster.running(
-        os.path.dirname(programs.binary("launch/ps")), 1, num_workers, flags, str(folder), print
-    ) as cluster:
-        cluster.wait(_DEADLINE_SECS)
-    (timestamp,) = os.listdir(str(export / "saved_model"))
-    return str(export / "saved_model" / timestamp)
+    folder_of_programs = os.path.dirname(programs.binary("launch/ps"))
+    return local_cluster.running(
+        folder_of_programs, num_ps, num_workers, flags, str(folder), print, tf_config_for
+    )
+
+
+def exported(folder: pathlib.Path) -> str:
+    """The folder of the one model that the job in `folder` exported."""
+    saved_model = folder / "export" / "saved_model"
+    (timestamp,) = os.listdir(str(saved_model))
+    return str(saved_model / timestamp)
 
 
 def last_step(folder: pathlib.Path) -> int:

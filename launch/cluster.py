@@ -93,14 +93,14 @@ def check_gpu(require_gpu: bool, report: Callable[[str], None]) -> None:
         return
     if visible_gpus():
         # The worker and the evaluator of a node have the same one, all of whose memory TensorFlow
-        # would take for the first of them. Source: TF 1.15, gpu_process_state.cc.
+        # would take for the first of them. Source: TF 1.15, gpu_bfc_allocator.cc.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         return
     problem = "no GPU that TensorFlow can use (CUDA_VISIBLE_DEVICES=%s; %s)" % (
         asked_for,
         "its own lines above say why"
         if tf.test.is_built_with_cuda()
-        else "this TensorFlow is built without CUDA, tensorflow-gpu is not",
+        else "this TensorFlow is built without CUDA; tensorflow-gpu has it",
     )
     if require_gpu:
         raise errors.InputError("--require_gpu: " + problem)

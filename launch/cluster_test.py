@@ -90,7 +90,7 @@ def test_ps_with_an_ipv6_address_is_asked_without_its_brackets(monkeypatch):
     assert asked == [("::1", 2222)]
 
 
-_NO_CUDA = "this TensorFlow is built without CUDA, tensorflow-gpu is not"
+_NO_CUDA = "this TensorFlow is built without CUDA; tensorflow-gpu has it"
 
 
 def _check_gpu(devices, require_gpu=False, **env):

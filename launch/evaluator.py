@@ -3,7 +3,8 @@
 import sys
 from typing import List, Optional
 
-from launch import chief_watch, evaluation, task_config, task_main
+from launch import chief_watch, evaluation, ownership, task_config, task_main
+from launch import job as job_lib
 from launch import task as task_lib
 
 
@@ -21,6 +22,14 @@ def _as_evaluator(config: task_config.TaskConfig) -> task_config.TaskConfig:
 
 def _run(task: task_lib.Task) -> None:
     watch = chief_watch.ChiefWatch(task.job, task.life.predecessor, task.options.deadline_secs)
+
+    def may_evaluate() -> bool:
+        if task.termination.requested or watch.is_finished():
+            return True
+        return ownership.is_owner(task.options.model_dir, task.job)
+
+    # Before its chief has the folder, another job may train, and evaluate, there.
+    job_lib.wait_for(may_evaluate, float("inf"))
     evaluation.run(task, watch)
 
 

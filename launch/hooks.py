@@ -17,7 +17,7 @@ class ProgressHook(tf.estimator.SessionRunHook):
     Args:
       step_rows: Rows a step.
       every_steps: Global steps between two lines.
-      last_step: Global step at which training ends; an estimate is fine.
+      last_step: Global step at which training ends, at least 1; an estimate is fine.
       report: Takes each finished line.
       path: Of a file that gets the same as JSON; see PROGRESS_NAME.
       clock: Seconds that only grow.
@@ -87,7 +87,7 @@ class ProgressHook(tf.estimator.SessionRunHook):
 
     def _line(self, step: int, loss: float, steps_per_sec: Optional[float]) -> str:
         end = self._planned_last_step
-        parts = ["step %d/%d (%d %%)" % (step, end, min(100, 100 * step // max(1, end)))]
+        parts = ["step %d/%d (%d %%)" % (step, end, min(100, 100 * step // end))]
         if steps_per_sec:
             parts.append("%s samples/s" % format(int(steps_per_sec * self._step_rows), ","))
         parts.append("loss %.4f" % loss)

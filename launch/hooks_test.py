@@ -91,12 +91,6 @@ def test_more_steps_than_planned_are_no_more_than_all(path):
     assert re.match(r"step 3[89]/30 \(100 %\) .* ETA 0:00$", run.lines[-1])
 
 
-def test_no_planned_steps_are_done(path):
-    run = Run(path, planned_last_step=0)
-    run.train(2)
-    assert re.match(r"step [01]/0 \((0|100) %\)", run.lines[0])
-
-
 def test_time_left_is_in_minutes(path):
     run = Run(path, planned_last_step=10**4)
     run.train(11)

@@ -56,7 +56,7 @@ def take(
       InUseError: Another job, or another chief of this one, trains there.
       OSError: The folder cannot be written.
     """
-    folder = os.path.join(model_dir, "job", ".owners")
+    folder = _owners(model_dir)
     number, owner = _last(folder)
     if owner is not None:
         _check_ended(model_dir, owner, report, silence_secs)
@@ -64,6 +64,16 @@ def take(
     if not _claim(folder, number + 1, claim):
         _, winner = _last(folder)
         raise _in_use(model_dir, winner["job_id"] if winner else "", "a job that starts right now")
+
+
+def is_owner(model_dir: str, job: job_lib.Job) -> bool:
+    """Whether it was the chief of `job` that took `model_dir` last."""
+    _, owner = _last(_owners(model_dir))
+    return owner is not None and owner["job_id"] == job.job_id
+
+
+def _owners(model_dir: str) -> str:
+    return os.path.join(model_dir, "job", ".owners")
 
 
 def _claim(folder: str, number: int, claim: Dict[str, Any]) -> bool:

@@ -63,6 +63,23 @@ def test_folder_without_a_job_is_taken_at_once(folder):
     assert folder.lines == []
 
 
+def test_job_that_took_the_folder_last_is_its_owner(folder):
+    jobs = [job_lib.Job(folder.path, job_id) for job_id in ("a", "b")]
+    assert [ownership.is_owner(folder.path, job) for job in jobs] == [False, False]
+    for job_id, want in (("a", [True, False]), ("b", [False, True])):
+        life = folder.take(job_id)
+        life.start()
+        life.end(sign_of_life.DONE)
+        assert [ownership.is_owner(folder.path, job) for job in jobs] == want
+
+
+def test_job_that_was_refused_is_no_owner(folder):
+    folder.take("a", folder.life("a", beat_secs=0.01)).start()
+    folder.refusal("b")
+    assert ownership.is_owner(folder.path, job_lib.Job(folder.path, "a"))
+    assert not ownership.is_owner(folder.path, job_lib.Job(folder.path, "b"))
+
+
 @pytest.mark.parametrize("state", ["done", "failed", "stopped"])
 @pytest.mark.parametrize("job_id", ["a", "b"])
 def test_folder_of_a_chief_that_said_its_end_is_taken_at_once(folder, state, job_id):

@@ -27,15 +27,20 @@ def run(task: task_lib.Task) -> None:
     server = cluster.start_server(config)
     task.report("ps %d serves on %s" % (config.index, config.address))
     task.life.update(state="serving")
-    # No deadline: training takes as long as it takes.
-    job_lib.wait_for(lambda: task.termination.requested or watch.is_finished(), float("inf"))
+    try:
+        # No deadline: training takes as long as it takes.
+        job_lib.wait_for(lambda: task.termination.requested or watch.is_finished(), float("inf"))
+    except job_lib.JobError:
+        # A worker in a step would wait for this ps rather than learn why it is gone.
+        _let_workers_leave(task)
+        raise
     if task.termination.requested:
         task.life.update(state=sign_of_life.LEAVING)
         task.report("ps %d was told to end; waiting for the chief to save" % config.index)
         job_lib.wait_for(lambda: _is_saved(task.life.run, watch), _SAVE_SECS)
         task.termination.check()
     task.report("ps %d leaves: the chief has finished" % config.index)
-    job_lib.wait_for(lambda: _workers_are_gone(task), _WORKERS_LEAVE_SECS)
+    _let_workers_leave(task)
     del server
 
 
@@ -46,6 +51,10 @@ def _is_saved(run: str, watch: chief_watch.ChiefWatch) -> bool:
         or record.get("state", sign_of_life.DONE) in _GONE
         or sign_of_life.is_gone(record)
     )
+
+
+def _let_workers_leave(task: task_lib.Task) -> None:
+    job_lib.wait_for(lambda: _workers_are_gone(task), _WORKERS_LEAVE_SECS)
 
 
 def _workers_are_gone(task: task_lib.Task) -> bool:

@@ -111,9 +111,10 @@ def test_ps_leaves_after_the_last_worker(ps, seconds, state):
     ps.job.say("worker_0", "done")
     ps.job.say("worker_1", "training")
     # Each look at worker 1 is one second.
-    ps.job.next["worker_1"] = [lambda: None, lambda: ps.job.say("worker_1", state)]
+    looks = [lambda: None, lambda: ps.job.say("worker_1", state)] + [lambda: None] * 20
+    ps.job.next["worker_1"] = looks
     ps.run()
-    assert ps.job.next["worker_1"] == []
+    assert len(looks) == 20
     assert seconds[-1] == 5.0
 
 
@@ -133,6 +134,19 @@ def test_ps_fails_with_the_chief(ps):
     ]
     with pytest.raises(job_lib.JobError, match="the chief failed: no disk"):
         ps.run()
+
+
+def test_ps_that_fails_with_the_chief_leaves_after_the_last_worker(ps, seconds):
+    ps.job.next["chief_0"] = [
+        lambda: None,
+        lambda: ps.job.say("chief_0", "failed", reason="no disk"),
+    ]
+    ps.job.say("worker_1", "training")
+    ps.job.next["worker_1"] = [lambda: None, lambda: ps.job.say("worker_1", "failed")]
+    with pytest.raises(job_lib.JobError, match="the chief failed: no disk"):
+        ps.run()
+    assert ps.job.next["worker_1"] == []
+    assert seconds[-1] == 5.0
 
 
 def test_ps_of_a_chief_that_is_silent_does_not_stay(tmp_path):

@@ -123,6 +123,10 @@ def test_checkpoint_has_all_but_the_position(tmp_path):
     assert names == ["global_step", "weights"]
 
 
+def test_each_ps_writes_its_own_variables(tmp_path):
+    assert Chief(tmp_path).saver.saver_def.sharded
+
+
 def test_positions_are_noted_before_the_weights_are_read(tmp_path, monkeypatch):
     chief = Chief(tmp_path)
     noted = []
@@ -316,14 +320,15 @@ def test_what_unfinished_saves_left_is_removed_and_nothing_else(tmp_path):
     unfinished = tmp_path / "model.ckpt-20_temp_0f3c" / "part-00000-of-00001.index"
     unfinished.parent.mkdir()
     unfinished.write_text("half")
-    for name in ("model.ckpt-10.index", "model.ckpt-20.meta", "note_temp_", "checkpoint"):
+    for name in ("model.ckpt-10.index", "model.ckpt-20.meta", "checkpoint"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "my_temp_folder").mkdir()
     recovering_saver.remove_unfinished(str(tmp_path))
     assert sorted(os.listdir(str(tmp_path))) == [
         "checkpoint",
         "model.ckpt-10.index",
         "model.ckpt-20.meta",
-        "note_temp_",
+        "my_temp_folder",
     ]
 
 

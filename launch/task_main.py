@@ -51,6 +51,8 @@ def main(program: Program, cuda_visible_devices: str = "", argv: Optional[List[s
     """
     command_line.enter_users_folder()
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", cuda_visible_devices)
+    # TensorFlow's warnings and errors; its information is about itself.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     _log_to_stderr()
     try:
         told_to_end = termination.Termination(program.leave_secs)

@@ -41,6 +41,7 @@ class Main:
 def _main(tmp_path, monkeypatch):
     # Whoever sets them in the end, pytest's process gets its own back.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.setattr(termination.Termination, "install", lambda self: None)
     options = types.SimpleNamespace(model_dir=str(tmp_path), job_id="a", require_gpu=False)
@@ -182,11 +183,16 @@ def test_program_with_nothing_to_do_says_why_and_leaves(main, capfd):
     assert capfd.readouterr().out == "chief 0 has nothing to do\n"
 
 
-def test_gpu_that_is_required_is_refused(main, monkeypatch, capfd):
-    options = options_lib.parse([], "", "")
-    options.require_gpu = True
+def test_gpu_that_is_required_and_not_there_is_refused(main, monkeypatch, capfd):
+    def check_gpu(require_gpu, report):
+        if require_gpu:
+            raise errors.InputError("--require_gpu: there is none")
+
+    monkeypatch.setattr(cluster, "check_gpu", check_gpu)
+    assert main() == 0
+    options_lib.parse([], "", "").require_gpu = True
     assert main() == 2
-    assert "--require_gpu: CUDA_VISIBLE_DEVICES hides every GPU" in capfd.readouterr().err
+    assert capfd.readouterr().err == "worker: error: --require_gpu: there is none\n"
 
 
 def test_time_to_leave_is_the_programs(main, monkeypatch):

@@ -3,6 +3,7 @@
 import collections
 import glob
 import os
+import re
 from typing import List
 
 import tensorflow as tf
@@ -12,11 +13,14 @@ from data_pipeline import errors
 # What reading a checkpoint gives that is cut short, changed, or gone.
 BROKEN = (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError)
 
+# Lines around what went wrong, and around what went wrong in several places at once.
+_NO_REASON = re.compile(r"(=*|\d+ root error\(s\) found\.)$|From /job:")
+
 
 def reason(error: Exception) -> str:
     """Returns what went wrong in one line, of the several that an error of a ps has."""
-    lines = [line for line in str(error).splitlines() if line and not line.startswith("From /job:")]
-    return lines[0] if lines else type(error).__name__
+    lines = [line for line in str(error).splitlines() if not _NO_REASON.match(line)]
+    return lines[0].strip() if lines else type(error).__name__
 
 
 def newest_first(model_dir: str) -> List[str]:

@@ -88,6 +88,17 @@ def test_checkpoints_without_their_list_are_refused(tmp_path):
             id="of_a_ps",
         ),
         pytest.param("\nfirst\nsecond", "first", id="empty_line_first"),
+        pytest.param(
+            "\n=====================\nSocket closed\nSocket closed\n=====================\n",
+            "Socket closed",
+            id="of_several_ps",
+        ),
+        pytest.param(
+            "2 root error(s) found.\n  (0) Unavailable: Socket closed\n  (1) Aborted: gone\n"
+            "0 successful operations.",
+            "(0) Unavailable: Socket closed",
+            id="of_several_ops",
+        ),
     ],
 )
 def test_reason_is_the_line_that_says_it(text, want):

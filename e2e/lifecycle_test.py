@@ -1,0 +1,110 @@
+"""Jobs of several workers: how they begin, share the data, make steps together, and are ended."""
+
+import signal
+
+import pytest
+
+from e2e import fault_job, small_job
+from launch import job as job_lib
+
+# Platforms kill a task that has not left by then.
+_LEAVE_SECS = 10.0
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return small_job.write_data(tmp_path_factory.mktemp("data"), fault_job.ROWS)
+
+
+@pytest.fixture(name="job")
+def _job(data, tmp_path, request):
+    return fault_job.FaultJob(data, tmp_path, request.node.name)
+
+
+def _terminate(cluster, *names):
+    """Tells tasks to end, and asserts that they do so in time, and in order."""
+    for name in names:
+        cluster.process(name).send(signal.SIGTERM)
+    for name in names:
+        process = cluster.process(name)
+        assert process.wait(_LEAVE_SECS) == 128 + signal.SIGTERM, process.error("did not leave")
+        assert "no time left" not in process.last_lines(), process.error("was cut off")
+
+
+def test_every_row_is_in_the_share_of_one_worker(job):
+    with job.running(2, 3) as cluster:
+        cluster.wait(fault_job.DEADLINE_SECS)
+    job.check_result()
+    assert (job.said().again, job.extra_steps()) == (0, 0)
+    shares = [rows for _, rows in job.positions(job.last_checkpoint())]
+    assert min(shares) > fault_job.ROWS // 4
+
+
+def test_all_workers_train_at_the_same_time_and_leave_when_told(job):
+    with job.running(1, 3, "--epochs=1000000") as cluster:
+        assert job_lib.wait_for(
+            lambda: all(
+                job.note(name).get("state") == "training"
+                for name in ("chief", "worker 1", "worker 2")
+            ),
+            fault_job.DEADLINE_SECS,
+        )
+        assert cluster.process("chief").poll() is None
+        _terminate(cluster, *[task.name for task in cluster.tasks])
+
+
+@pytest.mark.parametrize("name", ["chief", "worker 1"])
+def test_worker_that_is_told_to_end_goes_on_where_it_was(job, name):
+    with job.running(2, 2) as cluster:
+        job.wait_for_a_moment(cluster, name)
+        _terminate(cluster, name)
+        cluster.restart(name)
+        cluster.wait(fault_job.DEADLINE_SECS)
+    job.check_result()
+    assert (job.said().again, job.extra_steps()) == (0, 0)
+    assert job.restored_checkpoint() is None
+
+
+def test_ps_that_is_told_to_end_costs_what_came_after_the_save_that_it_asks_for(job):
+    with job.running(2, 2) as cluster:
+        job.wait_for_a_moment(cluster)
+        step = job.note("chief")["step"]
+        _terminate(cluster, "ps 1")
+        cluster.restart("ps 1")
+        cluster.wait(fault_job.DEADLINE_SECS)
+    job.check_result()
+    restored = job.restored_checkpoint()
+    assert restored >= job.step_saved_for_ps() >= step
+    assert job.extra_steps() == job.extra_steps(restored)
+
+
+def test_job_that_is_told_to_end_goes_on_when_started_again(job):
+    with job.running(2, 2) as cluster:
+        job.wait_for_a_moment(cluster)
+        step = job.note("chief")["step"]
+        _terminate(cluster, *[task.name for task in cluster.tasks])
+        saved = job.last_checkpoint()
+        assert saved >= step
+        cluster.start()
+        cluster.wait(fault_job.DEADLINE_SECS)
+    job.check_result()
+    assert job.restored_checkpoint() == saved
+    assert job.extra_steps() == job.extra_steps(saved)
+
+
+@pytest.mark.parametrize("backup_workers, killed", [(0, "worker 1"), (1, "chief")])
+def test_synchronous_steps_are_as_many_as_the_rows_ask_for(job, backup_workers, killed):
+    with job.running(1, 3, "--sync", "--backup_workers=%d" % backup_workers) as cluster:
+        # Who is early makes several gradients of a step; the chief is never late.
+        job.wait_for_a_moment(cluster, below=fault_job.ROWS // 10)
+        fault_job.kill(cluster, killed)
+        cluster.restart(killed)
+        cluster.wait(fault_job.DEADLINE_SECS)
+    job.check_model()
+    steps = job.last_checkpoint()
+    gradients = 3 - backup_workers
+    # Their number follows from the size of the text, which is not quite that of the rows.
+    assert abs(steps - fault_job.ROWS / (gradients * fault_job.BATCH)) <= 2
+    # A step lets each worker make one more; so does a start. The one under way may be lost.
+    batches = sum(batches for batches, _ in job.positions(steps))
+    assert gradients * steps - 1 <= batches <= 3 * (steps + 1) + 1
