@@ -22,6 +22,9 @@ _TABLE_ROWS = 200000
 
 DEADLINE_SECS = 120.0
 
+# A task that comes up after the chief has failed cannot know of which run that was, and waits.
+SHORT_DEADLINE = "--deadline_secs=20"
+
 _FLAGS = [
     "--batch_size=%d" % BATCH,
     "--table_rows=%d" % _TABLE_ROWS,
@@ -234,6 +237,11 @@ def kill(cluster: local_cluster.LocalCluster, *names: str) -> None:
 def step_of(checkpoint: str) -> int:
     """Returns the global step of a checkpoint, from its path."""
     return int(checkpoint.rpartition("-")[2])
+
+
+def chief_failed(message: str) -> str:
+    """A pattern of what tasks, given SHORT_DEADLINE, say of a chief that ends early with it."""
+    return "error: the chief (failed: .*%s|gave no sign of life for 20 s)" % message
 
 
 def _unfinished(folder: pathlib.Path) -> List[str]:
