@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import errors
-from launch import cluster, task_config, termination
+from launch import cluster, job, task_config, termination
 
 
 def _free_port():
@@ -75,6 +75,20 @@ def test_every_ps_is_waited_for_within_one_deadline():
         task = task_config.TaskConfig("chief", 0, {"ps": addresses, "chief": ["127.0.0.1:1"]})
         with pytest.raises(errors.InputError, match=r"^ps 1 \(%s\): no answer" % addresses[1]):
             cluster.wait_for_ps(task, 0.0, lambda line: None, termination.Termination())
+
+
+def test_later_ps_have_what_the_earlier_ones_left_of_the_deadline(monkeypatch):
+    left_secs = []
+
+    def wait_for(condition, deadline_secs):
+        left_secs.append(deadline_secs)
+        return True
+
+    monkeypatch.setattr(job, "wait_for", wait_for)
+    addresses = ["127.0.0.1:%d" % _free_port() for _ in range(2)]
+    task = task_config.TaskConfig("chief", 0, {"ps": addresses, "chief": ["127.0.0.1:1"]})
+    cluster.wait_for_ps(task, 10.0, lambda line: None, termination.Termination())
+    assert 10.0 >= left_secs[0] > left_secs[1]
 
 
 def test_ps_with_an_ipv6_address_is_asked_without_its_brackets(monkeypatch):

@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from launch import cluster, parameter_server, task_config, termination
+from launch import cluster, parameter_server, sign_of_life, task_config, termination
 from launch import job as job_lib
 from launch import task as task_lib
 
@@ -184,6 +184,17 @@ def test_ps_that_is_told_to_end_leaves_once_the_chief_has_saved(ps, seconds):
 def test_ps_that_is_told_to_end_does_not_wait_for_a_chief_that_is_gone(ps, state):
     if state:
         ps.job.say("chief_0", state)
+    ps.terminate()
+    looks = [lambda: None] * 20
+    ps.job.next["chief_0"] = looks
+    with pytest.raises(termination.TerminatedError):
+        ps.run()
+    assert 20 - len(looks) == 2
+
+
+def test_ps_that_is_told_to_end_does_not_wait_for_a_chief_that_was_killed_here(ps):
+    nobody = 2**22 + 1  # more than Linux has
+    ps.job.say("chief_0", "training", **dict(sign_of_life.process(), pid=nobody))
     ps.terminate()
     looks = [lambda: None] * 20
     ps.job.next["chief_0"] = looks

@@ -332,6 +332,13 @@ def test_what_unfinished_saves_left_is_removed_and_nothing_else(tmp_path):
     ]
 
 
+def test_save_removes_what_one_before_it_left_that_lost_a_ps(tmp_path):
+    unfinished = tmp_path / "model.ckpt-5_temp_0f3c"
+    unfinished.mkdir()
+    Chief(tmp_path).save_steps(10)
+    assert not unfinished.exists()
+
+
 def test_folder_whose_name_is_a_pattern_is_cleaned_as_well(tmp_path):
     folder = tmp_path / "[model]"
     (folder / "model.ckpt-20_temp_0f3c").mkdir(parents=True)

@@ -335,19 +335,6 @@ def test_run_start_is_that_of_an_empty_folder(tmp_path):
     assert training_control.run_start(str(tmp_path)) == (0, 1.0)
 
 
-def test_run_start_is_what_the_last_checkpoint_holds(tmp_path):
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        step = tf.compat.v1.train.create_global_step()
-        scale = learning_rates.learning_rate(
-            hyper_parameters.HyperParameters(schedule=hyper_parameters.PLATEAU), step
-        )
-        del scale
-        session.run(tf.compat.v1.global_variables_initializer())
-        session.run([step.assign(7), learning_rates.find_scale().assign(0.25)])
-        tf.compat.v1.train.Saver().save(session, str(tmp_path / "model.ckpt"), 7)
-    assert training_control.run_start(str(tmp_path)) == (7, 0.25)
-
-
 def _save_starts(folder, *steps):
     """Checkpoints, each with a scale of its step / 100."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -361,6 +348,11 @@ def _save_starts(folder, *steps):
             step.load(number, session)
             learning_rates.find_scale().load(number / 100, session)
             saver.save(session, str(folder / "model.ckpt"), number)
+
+
+def test_run_start_is_what_the_last_checkpoint_holds(tmp_path):
+    _save_starts(tmp_path, 25, 50)
+    assert training_control.run_start(str(tmp_path)) == (50, 0.5)
 
 
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
