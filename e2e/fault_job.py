@@ -22,7 +22,8 @@ _TABLE_ROWS = 200000
 
 DEADLINE_SECS = 120.0
 
-# A task that comes up after the chief has failed cannot know of which run that was, and waits.
+# As short as a busy machine allows, which must not be taken for a silent one. (A task that comes up
+# after the chief has failed cannot know of which run that was, and waits so long.)
 SHORT_DEADLINE = "--deadline_secs=20"
 
 _FLAGS = [

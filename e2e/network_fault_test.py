@@ -55,9 +55,9 @@ def test_cut_connection_is_made_again_and_no_row_is_lost_or_repeated(job, link, 
 
 
 def test_lasting_silence_ends_the_job_which_goes_on_when_started_again(job, link):
-    # As short as a busy machine allows, which must not be taken for silent.
-    flags = ["--deadline_secs=15"]
-    with job.running(2, 2, *flags, tf_config_for=_between(link, [0, 1])) as cluster:
+    with job.running(
+        2, 2, fault_job.SHORT_DEADLINE, tf_config_for=_between(link, [0, 1])
+    ) as cluster:
         job.wait_for_a_moment(cluster, "worker 1")
         link.hold()
         before = job.last_checkpoint()
