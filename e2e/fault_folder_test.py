@@ -1,6 +1,7 @@
 """A model_dir that fills up, and one that two jobs want: a clear end, and nothing is lost."""
 
 import pathlib
+import re
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_full_folder_ends_the_job_which_goes_on_when_there_is_room(data, tmp_pat
             cluster.wait(fault_job.DEADLINE_SECS)
         job.check_result()
         assert job.restored_checkpoint() >= before
+
+
+@pytest.mark.parametrize("left_bytes", [0, 1 << 16], ids=["nothing_fits", "notes_fit"])
+def test_job_that_starts_in_a_full_folder_says_so(data, tmp_path, request, left_bytes):
+    with small_folder.mounted(tmp_path, size_mib=16) as folder:
+        folder.fill(left_bytes)
+        job = fault_job.FaultJob(
+            data, tmp_path, request.node.name, model_dir=folder.path + "/model"
+        )
+        with job.running(1, 1, fault_job.SHORT_DEADLINE) as cluster:
+            chief = cluster.process("chief")
+            assert chief.wait(fault_job.DEADLINE_SECS) == 1
+        full = "^worker: error: .*No space left on device"
+        assert re.search(full, chief.last_lines(), re.MULTILINE), chief.last_lines()
+        assert "Traceback" not in (tmp_path / "chief.log").read_text()

@@ -46,10 +46,12 @@ class DataPosition:
         )
         self.num_rows = graph.num_rows
         counts = tf.stack([tf.constant(1, tf.int64), tf.cast(graph.num_rows, tf.int64)])
-        with tf.control_dependencies([graph.train_op]):
-            self.count = tf.compat.v1.scatter_add(
-                self.variable, [self.rank], tf.expand_dims(counts, 0)
-            ).op
+        # What the update needs is on the ps before the step is over.
+        counts = tf.expand_dims(counts, 0)
+        with tf.device(self.variable.device):
+            ranks = tf.constant([self.rank])
+            with tf.control_dependencies([graph.train_op]):
+                self.count = tf.compat.v1.scatter_add(self.variable, ranks, counts).op
         self._values = tf.compat.v1.placeholder(tf.int64, self.variable.shape)
         self._assign = self.variable.assign(self._values).op
 

@@ -171,17 +171,20 @@ def _digest(checkpoint: str) -> str:
 
 
 def publish_folder(source: str, target: str) -> str:
-    """Copies `source`, which holds one model, to `target` and returns the model's new folder.
+    """Makes the one model that `source` holds the only one of `target`; returns its folder there.
 
-    A copy, so that publishing again after a crash finds the source; another file system is fine.
+    Who looks meanwhile sees at least one whole model, and the newest of them is the right one. A
+    copy, so that publishing again after a crash finds the source; another file system is fine.
     """
-    fresh, old = target + ".new", target + ".old"
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(source, fresh)
-    if os.path.exists(target):
-        os.rename(target, old)
-    os.rename(fresh, target)
-    shutil.rmtree(old, ignore_errors=True)
-    (timestamp,) = os.listdir(target)
-    return os.path.join(target, timestamp)
+    (timestamp,) = os.listdir(source)
+    fresh = target + ".new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(target, exist_ok=True)
+    published = os.path.join(target, timestamp)
+    if not os.path.exists(published):
+        shutil.copytree(os.path.join(source, timestamp), fresh)
+        os.rename(fresh, published)
+    for name in os.listdir(target):
+        if name != timestamp:
+            shutil.rmtree(os.path.join(target, name), ignore_errors=True)
+    return published

@@ -387,11 +387,35 @@ def test_published_folder_holds_exactly_one_model(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["candidate", "saved_model"]
 
 
+def test_folder_being_published_always_holds_a_whole_model(tmp_path, monkeypatch):
+    source, target = tmp_path / "candidate", tmp_path / "saved_model"
+    for model in (source / "222", target / "111"):
+        model.mkdir(parents=True)
+        (model / "saved_model.pb").write_bytes(b"model")
+    seen = []
+
+    def look(name):
+        work = getattr(evaluation.shutil, name, None) or getattr(evaluation.os, name)
+
+        def looking(*args, **kwargs):
+            seen.append(sorted(p.name for p in target.iterdir() if (p / "saved_model.pb").exists()))
+            return work(*args, **kwargs)
+
+        return looking
+
+    monkeypatch.setattr(evaluation.shutil, "copytree", look("copytree"))
+    monkeypatch.setattr(evaluation.shutil, "rmtree", look("rmtree"))
+    monkeypatch.setattr(evaluation.os, "rename", look("rename"))
+    evaluation.publish_folder(str(source), str(target))
+    assert seen == [["111"], ["111"], ["111"], ["111", "222"]]
+
+
 def test_publishing_again_after_a_crash_gives_the_same(tmp_path):
     source, target = tmp_path / "candidate", tmp_path / "saved_model"
     (source / "222").mkdir(parents=True)
     (tmp_path / "saved_model.new" / "half").mkdir(parents=True)
-    (tmp_path / "saved_model.old" / "111").mkdir(parents=True)
+    (tmp_path / "saved_model" / "111").mkdir(parents=True)
     for _ in range(2):
         assert evaluation.publish_folder(str(source), str(target)) == str(target / "222")
+    assert [p.name for p in target.iterdir()] == ["222"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["candidate", "saved_model"]

@@ -132,8 +132,11 @@ class Job:
         self._write(os.path.join("alive", task + ".json"), record, durable=False)
 
     def alive(self, task: str) -> Optional[Dict[str, Any]]:
-        """The last such note."""
-        return self._read(os.path.join("alive", task + ".json"))
+        """The last such note that is whole; a machine that crashed may have left an empty file."""
+        try:
+            return self._read(os.path.join("alive", task + ".json"))
+        except ValueError:
+            return None
 
     def _write(self, name: str, value: Any, durable: bool = True) -> None:
         path = self._path(name)

@@ -183,6 +183,13 @@ def test_alive_is_the_last_note(run):
     assert (run.alive("ps_0"), run.alive("ps_1")) == ({"beat": 2}, {"beat": 7})
 
 
+def test_note_that_is_not_whole_is_none(run, tmp_path):
+    run.write_alive("ps_0", {"beat": 1})
+    (path,) = tmp_path.rglob("ps_0.json")
+    path.write_text("")
+    assert run.alive("ps_0") is None
+
+
 def test_mark_that_cannot_be_written_leaves_the_one_before_it(run, monkeypatch):
     run.add_positions(5, [[1, 2]])
 

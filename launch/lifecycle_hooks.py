@@ -209,6 +209,7 @@ class FinalCheckpointHook(tf.estimator.CheckpointSaverHook):
       position: Of the data.
       stall_watch: Is told that waiting is no hanging.
       termination: When the process is told to end, nobody is waited for.
+      look: Called with the session about once a second while the chief waits.
       report: Takes the rows that all workers have trained on, when they are done.
       **kwargs: Of tf.estimator.CheckpointSaverHook.
     """
@@ -219,10 +220,12 @@ class FinalCheckpointHook(tf.estimator.CheckpointSaverHook):
         position: data_position.DataPosition,
         stall_watch: stall.StallWatch,
         termination: termination_lib.Termination,
+        look: Callable[[tf.compat.v1.Session], None],
         report: Callable[[int], None],
         **kwargs: Any,
     ) -> None:
         super(FinalCheckpointHook, self).__init__(**kwargs)
+        self._look = look
         self._report = report
         self._workers = workers
         self._position = position
@@ -254,6 +257,7 @@ class FinalCheckpointHook(tf.estimator.CheckpointSaverHook):
                 tf.estimator.SessionRunContext(None, session),
                 tf.compat.v1.train.SessionRunValues(session.run(step), None, None),
             )
+            self._look(session)
             job_lib.wait_for(lambda: self._termination.requested, _LOOK_SECS)
         super(FinalCheckpointHook, self).end(session)
         if lost:

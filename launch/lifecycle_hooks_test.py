@@ -265,6 +265,7 @@ class Chief(Graph):
         super().__init__(0)
         self.folder = str(folder)
         self.termination = termination
+        self.looked_with = []
         self.reports = []
         self.stall_watch = stall_watch
         self._session = None
@@ -275,6 +276,7 @@ class Chief(Graph):
             self.position,
             self.stall_watch,
             self.termination,
+            self.looked_with.append,
             self.reports.append,
             checkpoint_dir=self.folder,
             save_steps=5,
@@ -314,6 +316,7 @@ def test_checkpoints_are_saved_while_the_chief_waits(chief):
     chief.run(workers)
     assert chief.saved_steps() == [0, 7, 8]
     assert chief.stall_watch.moves == 4
+    assert len(chief.looked_with) == 3
 
 
 def test_lost_worker_is_an_error_after_what_there_is_was_saved(chief):

@@ -4,10 +4,13 @@
 by SIGINT or SIGTERM; after the latter what there was is saved.
 """
 
+import errno
 import logging
 import os
 import sys
 from typing import Callable, List, NamedTuple, Optional, Tuple
+
+import tensorflow as tf
 
 from data_pipeline import command_line, errors
 from launch import cluster, sign_of_life, task_config, termination
@@ -68,7 +71,6 @@ def main(program: Program, cuda_visible_devices: str = "", argv: Optional[List[s
         job = job_lib.Job(options.model_dir, options.job_id or config.cluster_id())
         life = sign_of_life.SignOfLife(job, sign_of_life.task_name(config.role, config.index))
         task = task_lib.Task(config, options, job, life, told_to_end, _report)
-        program.begin(task)
         return _run(program, task)
     except errors.InputError as e:
         return _fail(program, "error: %s" % e, 2)
@@ -96,9 +98,10 @@ def _config(program: Program) -> task_config.TaskConfig:
 
 def _run(program: Program, task: task_lib.Task) -> int:
     """Runs the program, and lets the other tasks know how it ended."""
-    task.life.start()
     state, reason = sign_of_life.FAILED, "see its log"
     try:
+        program.begin(task)
+        task.life.start()
         program.run(task)
         state, reason = sign_of_life.DONE, ""
         return 0
@@ -111,6 +114,12 @@ def _run(program: Program, task: task_lib.Task) -> int:
     except (termination.TerminatedError, KeyboardInterrupt):
         state, reason = sign_of_life.STOPPED, "told to end"
         raise
+    except Exception as e:
+        full = _full_disk(e)
+        if not full:
+            raise
+        reason = "%s: %s" % (task.options.model_dir, full)
+        return _fail(program, "error: %s" % reason, 1)
     finally:
         _end(task, state, reason)
 
@@ -121,6 +130,14 @@ def _end(task: task_lib.Task, state: str, reason: str) -> None:
     except OSError as e:
         # Not the reason why it ends; that must not get lost.
         _report("could not write to %s: %s" % (task.options.model_dir, e.strerror))
+
+
+def _full_disk(error: Exception) -> str:
+    """That a disk is full or a quota used up, if that is the error; else an empty string."""
+    for text in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)):
+        if isinstance(error, (OSError, tf.errors.ResourceExhaustedError)) and text in str(error):
+            return text
+    return ""
 
 
 def _fail(program: Program, line: str, code: int) -> int:

@@ -5,6 +5,7 @@ import re
 import types
 
 import pytest
+import tensorflow as tf
 
 from data_pipeline import errors
 from launch import cluster, task_config, task_main, termination
@@ -95,6 +96,29 @@ def test_exit_code_and_last_word_tell_how_it_ended(main, capfd, error, code, wor
     assert main(_raise(error)) == code
     assert main.last_word() == word
     assert re.match(line, capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "error, what",
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "/m/graph.pbtxt; Disk quota exceeded"),
+            "Disk quota exceeded",
+        ),
+    ],
+    ids=["python", "tensorflow"],
+)
+def test_full_disk_is_one_line(main, capfd, error, what):
+    assert main(_raise(error)) == 1
+    assert main.last_word() == ("failed", "%s: %s" % (main.model_dir, what))
+    assert capfd.readouterr().err == "worker: error: %s: %s\n" % (main.model_dir, what)
+
+
+def test_full_memory_is_no_full_disk(main):
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    assert main(_raise(error)) == 1
+    assert main.last_word() == ("failed", "see its log")
 
 
 def test_any_other_error_is_in_the_log(main, caplog):

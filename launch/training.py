@@ -303,6 +303,7 @@ class _Training:
                 position,
                 self._stall,
                 task.termination,
+                self._save_for_leaving_ps,
                 lambda rows: self._report_rows(rows, workers),
                 checkpoint_dir=options.model_dir,
                 save_steps=options.save_checkpoints_steps,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline import errors, guarded_memory, kernel, rows_testing, schema
-from model import distinct_ids, feature_transform
+from model import distinct_ids, feature_transform, hyper_parameters
 
 TABLE_ROWS = [1, 2, 3, 50, 2**20, 10**6, 2**40, 2**40 + 1]
 
@@ -79,7 +79,7 @@ def _assert_as_in_the_graph(batch, table_rows, missing_integers):
     np.testing.assert_array_equal(got.positions, want_positions.reshape(batch.missing.shape))
 
 
-@pytest.mark.parametrize("missing_integers", feature_transform.MISSING_CHOICES)
+@pytest.mark.parametrize("missing_integers", hyper_parameters.MISSING_CHOICES)
 @rows_testing.PROPERTY
 @given(_batches())
 def test_any_batch_has_the_ids_of_the_graph(missing_integers, batch):
@@ -87,7 +87,7 @@ def test_any_batch_has_the_ids_of_the_graph(missing_integers, batch):
         _assert_as_in_the_graph(batch, table_rows, missing_integers)
 
 
-@pytest.mark.parametrize("missing_integers", feature_transform.MISSING_CHOICES)
+@pytest.mark.parametrize("missing_integers", hyper_parameters.MISSING_CHOICES)
 def test_integers_around_each_threshold_have_the_ids_of_the_graph(missing_integers):
     values = np.array(_INTEGER_EDGES + list(range(-3, 8300)), np.int32)
     dense = np.stack([np.roll(values, field) for field in range(13)], axis=1)

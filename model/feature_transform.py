@@ -11,10 +11,7 @@ from typing import Dict, List
 import tensorflow as tf
 
 from data_pipeline import schema
-
-MISSING_OWN = "own"
-MISSING_ZERO = "zero"
-MISSING_CHOICES = (MISSING_OWN, MISSING_ZERO)
+from model import hyper_parameters
 
 # Brings logarithms of integers, up to 21, to about the size of what the deep part starts with.
 _LOG_SCALE = 0.3
@@ -37,8 +34,8 @@ def row_ids(features: Dict[str, tf.Tensor], table_rows: int, missing_integers: s
       features: "dense" int32 [n, 13], "sparse" int64 [n, 26] in [0, 2**32), "missing" bool [n, 39].
         Cells under a True of "missing" may hold anything. Category 0xFFFFFFFF is missing too.
       table_rows: Number of rows of the table.
-      missing_integers: MISSING_OWN gives a missing integer an id of its own per field, MISSING_ZERO
-        that of 0. Missing categories always have one of their own per field.
+      missing_integers: One of hyper_parameters.MISSING_CHOICES: gives a missing integer an id of
+        its own per field, or that of 0. Missing categories always have one of their own per field.
 
     Returns:
       int64 [n, 39] in [0, table_rows).
@@ -69,7 +66,7 @@ def numbers(features: Dict[str, tf.Tensor], missing_integers: str) -> tf.Tensor:
         known = tf.where(missing, tf.zeros_like(features["dense"]), features["dense"])
         logarithms = _LOG_SCALE * tf.math.log1p(tf.cast(tf.maximum(known, 0), tf.float32))
         flags = tf.cast(missing, tf.float32)
-        if missing_integers == MISSING_ZERO:
+        if missing_integers == hyper_parameters.MISSING_ZERO:
             flags = tf.zeros_like(flags)
         return tf.concat([logarithms, flags], axis=1)
 
@@ -90,7 +87,7 @@ def bucket_thresholds() -> List[int]:
 
 def missing_integer_token(missing_integers: str) -> int:
     """Returns the token of a missing integer; see row_ids."""
-    return MISSING_TOKEN if missing_integers == MISSING_OWN else 0
+    return MISSING_TOKEN if missing_integers == hyper_parameters.MISSING_OWN else 0
 
 
 def _check(name: str, tensor: tf.Tensor, dtype: tf.DType, columns: int) -> None:

@@ -4,8 +4,9 @@ import json
 import math
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from model import feature_transform
-
+MISSING_OWN = "own"
+MISSING_ZERO = "zero"
+MISSING_CHOICES = (MISSING_OWN, MISSING_ZERO)
 ADAGRAD = "adagrad"
 ADAM = "adam"
 SAME = "same"
@@ -25,7 +26,7 @@ class _Fields(NamedTuple):
     hidden: Tuple[int, ...] = (400, 400, 400)
     dropout: float = 0.0
     batch_norm: bool = False
-    missing_integers: str = feature_transform.MISSING_OWN
+    missing_integers: str = MISSING_OWN
     numeric_inputs: bool = False
     initial_range: float = 0.01
     batch_size: int = 4096
@@ -132,7 +133,7 @@ PARAMETERS = {
     ),
     "missing_integers": _choice(
         "a missing integer is a value of its own, or 0 for clients that cannot tell",
-        *feature_transform.MISSING_CHOICES,
+        *MISSING_CHOICES,
     ),
     "numeric_inputs": Parameter(
         "whether the deep part also gets log(1 + integer) and what is missing, as numbers: for "

@@ -37,8 +37,10 @@ def learning_rate(
     scale = _create(SCALE_NAME, 1.0, tf.float32)
     rate = parameters.learning_rate
     if parameters.schedule == hyper_parameters.WARMUP_DECAY:
-        step = tf.cast(global_step, tf.int64) - start
-        return tf.cast(rate * _warmup_decay(parameters, step), tf.float32)
+        # On the ps that use it; else they would send the step, and be sent the rate.
+        with tf.device(start.device):
+            step = tf.cast(global_step, tf.int64) - start
+            return tf.cast(rate * _warmup_decay(parameters, step), tf.float32)
     if parameters.schedule == hyper_parameters.PLATEAU:
         return rate * scale
     return tf.constant(rate, tf.float32)

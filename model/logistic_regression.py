@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn import metrics
 
 from data_pipeline import kernel
-from model import distinct_ids, feature_transform
+from model import distinct_ids, hyper_parameters
 
 _COLUMNS = 2**18
 _CHOICES_OF_C = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -56,7 +56,7 @@ def _fit(
 
 
 def _one_hot(batch: kernel.Batch) -> sparse.csr_matrix:
-    cells = distinct_ids.of(batch, _COLUMNS, feature_transform.MISSING_OWN)
+    cells = distinct_ids.of(batch, _COLUMNS, hyper_parameters.MISSING_OWN)
     columns = cells.ids[cells.positions]
     rows, fields = columns.shape
     starts = np.arange(rows + 1) * fields

@@ -5,7 +5,7 @@ from typing import Any, Dict, NamedTuple, Tuple, Union
 import tensorflow as tf
 
 from data_pipeline import schema, wire
-from model import deepfm, feature_transform, hyper_parameters
+from model import deepfm, hyper_parameters
 
 SERVING_SIGNATURE = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 ROWS_SIGNATURE = "rows"
@@ -17,8 +17,8 @@ PROBABILITY_OP = "Sigmoid"
 _FORMAT = 1
 
 _MISSING_INTEGERS = {
-    feature_transform.MISSING_OWN: "a missing integer is a value of its own; 0 means 0",
-    feature_transform.MISSING_ZERO: "a missing integer is 0",
+    hyper_parameters.MISSING_OWN: "a missing integer is a value of its own; 0 means 0",
+    hyper_parameters.MISSING_ZERO: "a missing integer is 0",
 }
 
 

@@ -32,7 +32,7 @@ def _fetch(ctx):
 
     # npm knows the user's registry and credentials, which a URL here would not.
     packed = ctx.execute(
-        [npm, "pack", "--silent", "@bazel/buildifier@" + _VERSION],
+        [npm, "pack", "--loglevel=error", "@bazel/buildifier@" + _VERSION],
         timeout = 300,  # seconds, for 24 MB
     )
     if packed.return_code:
