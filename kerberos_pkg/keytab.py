@@ -28,6 +28,10 @@ _ENCTYPES = {
 }
 
 
+# DES, triple DES and RC4, which the KDCs of today refuse. Source: RFC 6649, RFC 8429.
+_WEAK = (1, 3, 16, 23)
+
+
 class KeytabError(ValueError):
     """The bytes are not a usable keytab; the text holds offsets and lengths, never contents."""
 
@@ -39,11 +43,13 @@ class Entry(NamedTuple):
       principal: Full name as klist prints it, "hadoop/172.0.1.5@EXAMPLE.COM".
       kvno: Key version number.
       enctype: Encryption type, "aes256-cts-hmac-sha1-96"; "enctype N" where N is not known here.
+      is_weak: Whether the encryption type is one that nobody should accept any more.
     """
 
     principal: str
     kvno: int
     enctype: str
+    is_weak: bool = False
 
 
 def parse(data: bytes) -> List[Entry]:
@@ -136,7 +142,7 @@ def _parse_entry(cursor: _Cursor) -> Entry:
         # Versions past 255 stand behind the key; 0 there means that the single byte counts.
         (long_kvno,) = cursor.unpack(">I")
         kvno = long_kvno or kvno
-    return Entry("%s@%s" % ("/".join(components), realm), kvno, name)
+    return Entry("%s@%s" % ("/".join(components), realm), kvno, name, enctype in _WEAK)
 
 
 def _name(cursor: _Cursor) -> str:

@@ -38,7 +38,7 @@ def test_parse_reads_hand_written_bytes():
             (3, "aes256-cts-hmac-sha1-96"),
             id="long_kvno_of_0",
         ),
-        pytest.param(fake_keytab.entry(enctype=23), (2, "arcfour-hmac"), id="rc4"),
+        pytest.param(fake_keytab.entry(enctype=23), (2, "arcfour-hmac", True), id="weak"),
         pytest.param(
             fake_keytab.entry(enctype=999, key=b"\xaa" * 7), (2, "enctype 999"), id="unknown"
         ),

@@ -33,7 +33,7 @@ def resolve(text: str, entries: List[keytab.Entry]) -> str:
 
     Raises:
       UsernameError: not `name` or `name/host` of letters, digits, `_`, `.` and `-`, or the keytab
-        has no key for it; the text names the principals that it has.
+        has no key for it, or weak ones only; the text names the principals that it has.
     """
     text = text.strip(_MARGIN) or DEFAULT
     match = _NAME.fullmatch(text)
@@ -42,8 +42,15 @@ def resolve(text: str, entries: List[keytab.Entry]) -> str:
             "username %s: expected name or name/host of letters, digits, '_', '.' and '-'"
             % ascii(text)
         )
-    held = keytab.principals(entries)
     # Without a realm any realm will do: the platform's krb5.conf, not seen here, names the default.
-    if not any(text in (principal, principal.rpartition("@")[0]) for principal in held):
-        raise UsernameError("username %s: the keytab holds only %s" % (text, ", ".join(held)))
+    own = [e for e in entries if text in (e.principal, e.principal.rpartition("@")[0])]
+    held = ", ".join(keytab.principals(entries))
+    if not own:
+        raise UsernameError("username %s: the keytab holds only %s" % (text, held))
+    if all(entry.is_weak for entry in own):
+        weak = ", ".join(sorted({entry.enctype for entry in own}))
+        raise UsernameError(
+            "username %s: expected a key of a type that KDCs still take, such as "
+            "aes256-cts-hmac-sha1-96, got only %s; the keytab holds %s" % (text, weak, held)
+        )
     return match.group("name")

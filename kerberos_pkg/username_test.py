@@ -47,6 +47,22 @@ def test_resolve_refuses_default_that_the_keytab_does_not_hold():
         username.resolve("", _entries("a@R"))
 
 
+def test_resolve_refuses_weak_keys_alone():
+    weak = [
+        keytab.Entry("hadoop@R", 2, "des3-cbc-sha1", is_weak=True),
+        keytab.Entry("hadoop@R", 2, "arcfour-hmac", is_weak=True),
+    ]
+    strong = _entries("hive@R")
+    with pytest.raises(username.UsernameError) as raised:
+        username.resolve("hadoop", weak + strong)
+    assert str(raised.value) == (
+        "username hadoop: expected a key of a type that KDCs still take, such as "
+        "aes256-cts-hmac-sha1-96, got only arcfour-hmac, des3-cbc-sha1; the keytab holds "
+        "hadoop@R, hive@R"
+    )
+    assert username.resolve("hadoop", weak + _entries("hadoop@R")) == "hadoop"
+
+
 @pytest.mark.parametrize(
     "special", list("$`;&|<>(){}[]*?!#~'\"\\ \t\n\r\0,=:%^+") + ["é", "\u200b"]
 )
