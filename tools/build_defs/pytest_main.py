@@ -8,6 +8,7 @@ from typing import List, Tuple
 import pytest
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PF_EXITING = 0x4  # linux/sched.h
 
 
 def main(paths: List[str]) -> int:
@@ -38,20 +39,30 @@ def _adopt_orphans() -> None:
 
 
 def _children() -> List[Tuple[int, str]]:
-    """Pid and command line of each running child; ended ones that nobody awaited do not count."""
+    """Pid and command line of each running child."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/stat" % pid) as stat:
-                # "pid (name) state ppid ...", and the name may hold anything.
-                state, parent = stat.read().rpartition(")")[2].split()[:2]
+                is_child = is_running_child(stat.read(), os.getpid())
             with open("/proc/%s/cmdline" % pid) as cmdline:
                 command = cmdline.read().replace("\0", " ").strip()
         except (FileNotFoundError, ProcessLookupError):
             continue  # ended while we looked
-        if int(parent) == os.getpid() and state != "Z":
+        if is_child:
             found.append((int(pid), command))
     return found
+
+
+def is_running_child(stat: str, parent: int) -> bool:
+    """Whether /proc/PID/stat tells of a running child of `parent`.
+
+    One that has ended and that nobody awaited is none, nor is one about to end: its files are
+    closed already, so that who waited for that may be here before it has ended.
+    """
+    # "pid (name) state ppid pgrp session tty_nr tpgid flags ...", and the name may hold anything.
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[1]) == parent and fields[0] != "Z" and not int(fields[6]) & _PF_EXITING
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """The runner of all tests: what it collects, returns, and refuses to overlook."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+
+import pytest
 
 MAIN = "tools/build_defs/pytest_main.py"
 
@@ -50,6 +53,23 @@ def test_leaked_grandchild_fails_too(tmp_path):
     _kill_children_of_the_runner()
     assert result.returncode == 1
     assert b"sleep 601" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "stat, want",
+    [
+        pytest.param("38 (a) S 7 38 38 0 -1 4194304 0", True, id="running"),
+        pytest.param("38 (a) b) R 7 38 38 0 -1 4194304 0", True, id="odd_name"),
+        pytest.param("38 (a) S 8 38 38 0 -1 4194304 0", False, id="of_another_process"),
+        pytest.param("38 (a) Z 7 38 38 0 -1 4194304 0", False, id="ended"),
+        pytest.param("38 (a) R 7 38 38 0 -1 4194308 0", False, id="about_to_end"),
+    ],
+)
+def test_running_child_is_told_from_one_that_ends(stat, want):
+    spec = importlib.util.spec_from_file_location("runner", MAIN)
+    runner = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
+    assert runner.is_running_child(stat, 7) == want
 
 
 def _kill_children_of_the_runner():
