@@ -14,6 +14,8 @@ import tarfile
 import tempfile
 from typing import Dict, List, Optional
 
+from third_party.debian import packages
+
 # Of the jars in PySpark's sdist, those that the servers and FsShell load. Jersey 2 stays out, since
 # WebHDFS of Hadoop 2.7 needs Jersey 1.
 _SDIST_JARS = (
@@ -47,8 +49,7 @@ _SDIST_JARS = (
     "xmlenc-0.52",
 )
 
-# Debian package -> its jar below usr/share/java. Mirrors keep only the newest version, so there is
-# no hash to hold it to; 1.19.3-8 and, of jsr311, 1.1.1-1.1 (Debian 12) were tried.
+# Debian package -> its jar below usr/share/java; Debian 12's were tried, 1.19.3-8 and 1.1.1-1.1.
 _DEBIAN_JARS = {
     "libjersey1-core-java": "jersey1-core.jar",
     "libjersey1-server-java": "jersey1-server.jar",
@@ -68,15 +69,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as scratch:
         versions = _unpack_debian(scratch, options.target)
         _unpack_sdist(options.requirement, scratch, options.target)
-    with open(options.versions, "w") as file:
-        file.writelines("%s %s\n" % item for item in sorted(versions.items()))
+    packages.write_versions(options.versions, versions)
     return 0
 
 
 def _unpack_sdist(requirement: str, scratch: str, target: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     command += ["--no-deps", "--no-binary=:all:", "--require-hashes", "--dest", scratch]
-    _run(command + ["--requirement", requirement], cwd=scratch, env=_pip_environment())
+    packages.run(command + ["--requirement", requirement], cwd=scratch, env=_pip_environment())
     (sdist,) = glob.glob(os.path.join(scratch, "pyspark-*.tar.gz"))
     wanted = {name + ".jar" for name in _SDIST_JARS}
     with tarfile.open(sdist) as archive:
@@ -105,42 +105,14 @@ def _pip_environment() -> Dict[str, str]:
 
 def _unpack_debian(scratch: str, target: str) -> Dict[str, str]:
     """Takes the jars out of packages that are not installed; returns {package: version}."""
-    # Lists of our own: those of a new machine are empty or old, and only root may renew them.
-    lists, cache = os.path.join(scratch, "apt_lists"), os.path.join(scratch, "apt_cache")
-    for folder in (os.path.join(lists, "partial"), os.path.join(cache, "archives", "partial")):
-        os.makedirs(folder)
-    apt = ["apt-get", "--quiet", "--option=Dir::State::Lists=" + lists]
-    apt += ["--option=Dir::Cache=" + cache]
-    _run(apt + ["update"], cwd=scratch)
-    _run(apt + ["download"] + sorted(_DEBIAN_JARS), cwd=scratch)
-    versions = {}
-    for package, jar in _DEBIAN_JARS.items():
-        (deb,) = glob.glob(os.path.join(scratch, package + "_*.deb"))
-        unpacked = os.path.join(scratch, package)
-        _run(["dpkg-deb", "--extract", deb, unpacked], cwd=scratch)
+    unpacked = os.path.join(scratch, "debian")
+    versions = packages.unpack(list(_DEBIAN_JARS), unpacked, scratch)
+    for jar in _DEBIAN_JARS.values():
         # A link to a name with the version in it.
         shutil.copyfile(
             os.path.join(unpacked, "usr", "share", "java", jar), os.path.join(target, jar)
         )
-        versions[package] = os.path.basename(deb).split("_")[1]
     return versions
-
-
-def _run(command: List[str], cwd: str, env: Optional[Dict[str, str]] = None) -> None:
-    try:
-        process = subprocess.run(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-        )
-    except FileNotFoundError:
-        sys.exit("expected %s (of Debian or a relative of it) on PATH, got none" % command[0])
-    if process.returncode:
-        sys.exit("%s failed:\n%s" % (" ".join(command[:4]), process.stdout[-4000:]))
 
 
 if __name__ == "__main__":

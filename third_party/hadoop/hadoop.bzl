@@ -8,6 +8,7 @@ When that is mended, type: ./bazelw sync --only=hadoop
 
 def _hadoop_repository_impl(ctx):
     ctx.report_progress("Fetching Hadoop's jars")
+    ctx.path(ctx.attr._packages)  # so that a change of it fetches anew
     result = ctx.execute(
         [
             ctx.path(ctx.attr._interpreter),
@@ -16,7 +17,10 @@ def _hadoop_repository_impl(ctx):
             "--target=jars",
             "--versions=versions.txt",
         ],
-        environment = {"PYTHONNOUSERSITE": "1", "PYTHONPATH": ""},
+        environment = {
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONPATH": str(ctx.path(ctx.attr._workspace).dirname),
+        },
         timeout = 1800,  # seconds, for 220 MB
     )
     if result.return_code:
@@ -31,7 +35,9 @@ hadoop_repository = repository_rule(
     attrs = {
         "_fetch_jars": attr.label(default = "//third_party/hadoop:fetch_jars.py"),
         "_interpreter": attr.label(default = "@python37//:python"),
+        "_packages": attr.label(default = "//third_party/debian:packages.py"),
         "_requirement": attr.label(default = "//third_party/hadoop:pyspark_sdist.txt"),
+        "_workspace": attr.label(default = "//:WORKSPACE"),
     },
     doc = """Makes @hadoop//:jars, a folder.
 

@@ -1,6 +1,6 @@
 """A real HDFS on this machine for tests: one NameNode, one DataNode, Hadoop 2.7.3.
 
-All sockets listen on 127.0.0.1, all files lie in one folder, and it needs neither the network nor a
+With Kerberos or without: then it takes the user's name that it is told. All sockets listen on 127.0.0.1, all files lie in one folder, and it needs neither the network nor a
 host name that resolves. Source of the properties: hdfs-default.xml and core-default.xml of that
 version.
 """
@@ -13,8 +13,10 @@ import socket
 import subprocess
 import time
 import urllib.request
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 from xml.sax import saxutils
+
+from third_party.kerberos import kdc as kdc_lib
 
 # Who may do everything; owns / with mode 755.
 SUPERUSER = "hdfs"
@@ -35,6 +37,30 @@ _JAVA_FLAGS = [
     "-XX:TieredStopAtLevel=1",  # the servers live too briefly for more
     "-Djava.net.preferIPv4Stack=true",
 ]
+
+# Hadoop 2.7 asks inner classes of the JDK for the realm. Source: HADOOP-13276, the launcher's flags of
+# Hadoop 3 for Java 17.
+_KERBEROS_JAVA_FLAGS = [
+    "--add-exports=java.security.jgss/sun.security.jgss=ALL-UNNAMED",
+    "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+]
+
+# A principal's first part is the user: hadoop/172.0.1.5@EXAMPLE.COM is hadoop.
+_KERBEROS_CORE = {
+    "hadoop.rpc.protection": "authentication",
+    "hadoop.security.authentication": "kerberos",
+    "hadoop.security.authorization": "true",
+}
+_PRINCIPAL, _WEB_PRINCIPAL = [
+    "%s/localhost@%s" % (name, kdc_lib.REALM) for name in ("hdfs", "HTTP")
+]
+_KERBEROS_CLIENT = {
+    "dfs.block.access.token.enable": "true",
+    "dfs.data.transfer.protection": "authentication",
+    "dfs.datanode.kerberos.principal": _PRINCIPAL,
+    "dfs.namenode.kerberos.principal": _PRINCIPAL,
+}
 
 _LOG4J = """log4j.rootLogger=INFO,console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
@@ -57,8 +83,9 @@ class Cluster:
       config_dir: Folder with the clients' core-site.xml and hdfs-site.xml (HADOOP_CONF_DIR).
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, kdc: Optional[kdc_lib.Kdc] = None) -> None:
         self._folder = folder
+        self._kdc = kdc
         self._java = _java()
         self._jars = _jars()
         self._processes = {}  # type: Dict[str, subprocess.Popen[bytes]]
@@ -70,7 +97,6 @@ class Cluster:
 
     def start(self) -> None:
         """Returns when files can be written. Raises HdfsClusterError."""
-        end = time.monotonic() + READY_SECS
         self._configure()
         with self._log("format") as log:
             code = subprocess.call(
@@ -83,8 +109,13 @@ class Cluster:
             )
         if code:
             raise self._error("format")
-        self._spawn("namenode", _NAMENODE)
-        self._spawn("datanode", _DATANODE)
+        self.start_namenode()
+        self.start_datanode()
+        self.wait()
+
+    def wait(self) -> None:
+        """Returns when files can be written. Raises HdfsClusterError."""
+        end = time.monotonic() + READY_SECS
         while not self._is_ready():
             for name, process in self._processes.items():
                 if process.poll() is not None:
@@ -92,6 +123,14 @@ class Cluster:
             if time.monotonic() > end:
                 raise self._error("datanode")
             time.sleep(0.05)
+
+    def start_namenode(self) -> None:
+        """Starts a NameNode, with the files of the one before it; see wait()."""
+        self._spawn("namenode", _NAMENODE)
+
+    def start_datanode(self) -> None:
+        """Starts a DataNode, with the blocks of the one before it; see wait()."""
+        self._spawn("datanode", _DATANODE)
 
     def kill_namenode(self) -> None:
         """Returns when the NameNode is dead."""
@@ -112,12 +151,14 @@ class Cluster:
             "dfs.namenode.rpc-address": self.rpc_address,
             "dfs.namenode.http-address": self.http_address,
         }
+        servers = _server_properties(self._folder)
+        if self._kdc:
+            core.update(_KERBEROS_CORE)
+            client.update(_KERBEROS_CLIENT)
+            servers.update(self._keytabs(self._kdc))
         _write_site(self.config_dir, core, client)
-        _write_site(
-            self._server_dir,
-            dict(core, **{"hadoop.tmp.dir": self._folder + "/tmp"}),
-            dict(client, **_server_properties(self._folder)),
-        )
+        core["hadoop.tmp.dir"] = self._folder + "/tmp"
+        _write_site(self._server_dir, core, dict(client, **servers))
         _write(os.path.join(self._server_dir, "log4j.properties"), _LOG4J)
         # Looked up by the JVM in place of /etc/hosts and DNS, where a sandbox's name is not found.
         hosts = "127.0.0.1 localhost %s\n" % socket.gethostname()
@@ -126,10 +167,31 @@ class Cluster:
         for page in ("datanode", "hdfs", "static"):
             os.makedirs(os.path.join(self._folder, "webapps", page))
 
+    def _keytabs(self, kdc: kdc_lib.Kdc) -> Dict[str, str]:
+        """Makes the servers' keytabs; returns the properties that name them."""
+        own, web = [os.path.join(self._folder, name + ".keytab") for name in ("hdfs", "http")]
+        kdc.keytab(own, "hdfs/localhost")
+        kdc.keytab(web, "HTTP/localhost")
+        return {
+            "dfs.datanode.keytab.file": own,
+            "dfs.namenode.keytab.file": own,
+            "dfs.web.authentication.kerberos.keytab": web,
+            "dfs.web.authentication.kerberos.principal": _WEB_PRINCIPAL,
+            # The other way is to start the DataNode as root.
+            "ignore.secure.ports.for.testing": "true",
+        }
+
+    def java_command(self, config_dir: str, main_class: str) -> List[str]:
+        """The command that starts a class of Hadoop's with a folder of configuration."""
+        class_path = [config_dir, self._folder, self._jars + "/*"]
+        flags = _JAVA_FLAGS + ["-Djdk.net.hosts.file=%s/hosts" % self._folder]
+        if self._kdc:
+            flags = flags + _KERBEROS_JAVA_FLAGS
+            flags.append("-Djava.security.krb5.conf=" + self._kdc.config)
+        return [self._java] + flags + ["-cp", ":".join(class_path), main_class]
+
     def _command(self, main_class: str) -> List[str]:
-        class_path = [self._server_dir, self._folder, self._jars + "/*"]
-        hosts = "-Djdk.net.hosts.file=%s/hosts" % self._folder
-        return [self._java] + _JAVA_FLAGS + [hosts, "-cp", ":".join(class_path), main_class]
+        return self.java_command(self._server_dir, main_class)
 
     def _environment(self) -> Dict[str, str]:
         return dict(os.environ, HADOOP_USER_NAME=SUPERUSER)
@@ -174,16 +236,17 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(folder: str) -> Iterator[Cluster]:
+def running(folder: str, kdc: Optional[kdc_lib.Kdc] = None) -> Iterator[Cluster]:
     """Yields an HDFS that is ready; its servers are dead and reaped afterwards.
 
     Args:
       folder: Gets all files; must be there and be empty.
+      kdc: Where users and servers have their keys; without, HDFS believes whoever asks.
 
     Raises:
       HdfsClusterError: There is no Java, there are no jars, or a server did not start.
     """
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, kdc)
     try:
         cluster.start()
         yield cluster
