@@ -1,8 +1,8 @@
 """A real HDFS on this machine for tests: one NameNode, one DataNode, Hadoop 2.7.3.
 
-With Kerberos or without: then it takes the user's name that it is told. All sockets listen on 127.0.0.1, all files lie in one folder, and it needs neither the network nor a
-host name that resolves. Source of the properties: hdfs-default.xml and core-default.xml of that
-version.
+With Kerberos, or without: then it takes one's word for who one is. All sockets listen on 127.0.0.1,
+all files lie in one folder, and it needs neither the network nor a host name that resolves. Source
+of the properties: hdfs-default.xml and core-default.xml of that version.
 """
 
 import contextlib
@@ -38,8 +38,7 @@ _JAVA_FLAGS = [
     "-Djava.net.preferIPv4Stack=true",
 ]
 
-# Hadoop 2.7 asks inner classes of the JDK for the realm. Source: HADOOP-13276, the launcher's flags of
-# Hadoop 3 for Java 17.
+# Hadoop 2.7 asks inner classes of the JDK; without these, Java 17: "Can't get Kerberos realm".
 _KERBEROS_JAVA_FLAGS = [
     "--add-exports=java.security.jgss/sun.security.jgss=ALL-UNNAMED",
     "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",

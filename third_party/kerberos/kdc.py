@@ -1,7 +1,7 @@
 """A real MIT KDC on this machine for tests.
 
-It listens on 127.0.0.1 over TCP, all its files lie in one folder, and it needs no root, no installed
-package and no configuration of the machine. Source of the settings: MIT Kerberos 1.20
+It listens on 127.0.0.1 over TCP, all its files lie in one folder, and it needs no root, no
+installed package and no configuration of the machine. Source of the settings: MIT Kerberos 1.20
 documentation, krb5.conf and kdc.conf.
 """
 
