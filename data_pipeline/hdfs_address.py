@@ -30,7 +30,8 @@ def of(path: str, config_dir: Optional[str]) -> Address:
     """Returns where a path lies.
 
     Args:
-      path: webhdfs://HOST:PORT/..., swebhdfs://HOST:PORT/... (TLS), or one of these schemes, or
+      path: webhdfs://HOST:PORT/..., swebhdfs://HOST:PORT/... (TLS), both with commas between the
+        NameNodes of a highly available HDFS, HOST:PORT,HOST:PORT, or one of these schemes, or
         hdfs://, with what the configuration calls so: a nameservice, a NameNode's RPC address, or
         nothing for fs.defaultFS.
       config_dir: Folder of core-site.xml and hdfs-site.xml; None if there is none.
@@ -42,7 +43,8 @@ def of(path: str, config_dir: Optional[str]) -> Address:
     authority = rest.partition("/")[0]
     prefix = "%s://%s" % (scheme, authority)
     if scheme != "hdfs" and ":" in authority:
-        return Address(prefix, ["%s://%s" % ("https" if scheme == _TLS else "http", authority)])
+        http = "https" if scheme == _TLS else "http"
+        return Address(prefix, ["%s://%s" % (http, node) for node in authority.split(",")])
     if not config_dir:
         raise _missing("HADOOP_CONF_DIR is not set", path)
     config = _Config(config_dir)

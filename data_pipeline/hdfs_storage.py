@@ -14,12 +14,13 @@ import posixpath
 import re
 import uuid
 from typing import Any, BinaryIO, Callable, ContextManager, Iterator, List, Optional, cast
+from urllib import parse
 
 import hdfs
 import requests  # type: ignore[import]
 import urllib3
 
-from data_pipeline import errors, hdfs_address, hdfs_errors, hdfs_upload, storage_api
+from data_pipeline import errors, hdfs_address, hdfs_errors, hdfs_upload, spnego, storage_api
 
 # To connect, and to pass on a piece of a file: what HDFS's own clients wait, 60 s by
 # dfs.client.socket-timeout. For an answer: longer, since a DataNode that has all of a file may have
@@ -33,8 +34,9 @@ _WHOLE_FILE = "to write a whole file"
 def of(path: str) -> "HdfsStorage":
     """Returns the storage of a path, as the environment says.
 
-    HADOOP_CONF_DIR leads to the NameNodes. HADOOP_DELEGATION_TOKEN, else HADOOP_USER_NAME, else the
-    login name says who asks. REQUESTS_CA_BUNDLE replaces the known certificate authorities.
+    HADOOP_CONF_DIR leads to the NameNodes. HADOOP_DELEGATION_TOKEN says who asks; else the Kerberos
+    ticket, where HDFS wants one (see spnego); else HADOOP_USER_NAME or the login name.
+    REQUESTS_CA_BUNDLE replaces the known certificate authorities.
 
     Raises:
       InputError: No NameNode is found, or nobody who asks.
@@ -64,34 +66,34 @@ class HdfsStorage(storage_api.Storage):
         self._ca_bundle = ca_bundle
 
     def size(self, path: str) -> int:
-        with self._client("a file", path) as client:
-            return _length(client, self._path(path))
+        with self.client("a file", path) as client:
+            return _length(client, self.path_in(path))
 
     def modified(self, path: str) -> float:
-        with self._client("a file", path) as client:
-            return client.status(self._path(path))["modificationTime"] / 1000.0
+        with self.client("a file", path) as client:
+            return client.status(self.path_in(path))["modificationTime"] / 1000.0
 
     def exists(self, path: str) -> bool:
-        with self._client("to look for a file", path) as client:
-            return bool(_kind(client, self._path(path)))
+        with self.client("to look for a file", path) as client:
+            return bool(_kind(client, self.path_in(path)))
 
     def is_folder(self, path: str) -> bool:
-        with self._client("to look for a folder", path) as client:
-            return _kind(client, self._path(path)) == "DIRECTORY"
+        with self.client("to look for a folder", path) as client:
+            return _kind(client, self.path_in(path)) == "DIRECTORY"
 
     def list(self, folder: str) -> List[str]:
-        with self._client("a folder", folder) as client:
-            return sorted(client.list(self._path(folder)))
+        with self.client("a folder", folder) as client:
+            return sorted(client.list(self.path_in(folder)))
 
     def open(self, path: str, start: int = 0, end: Optional[int] = None) -> BinaryIO:
         with contextlib.ExitStack() as stack:
-            client = stack.enter_context(self._client("a readable file", path))
+            client = stack.enter_context(self.client("a readable file", path))
             # HDFS refuses to read from a file's end, and a connection that is cut looks like one.
-            size = _length(client, self._path(path))
+            size = _length(client, self.path_in(path))
             end = size if end is None else min(end, size)
             raw = None
             if start < end:
-                read = client.read(self._path(path), offset=start, length=end - start)
+                read = client.read(self.path_in(path), offset=start, length=end - start)
                 raw = stack.enter_context(read)
             refusals = functools.partial(self._refusals, "a readable file", path)
             reader = _HdfsReader(start, end, raw, refusals, stack.pop_all())
@@ -99,7 +101,7 @@ class HdfsStorage(storage_api.Storage):
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
-        folder, name = posixpath.split(self._path(path))
+        folder, name = posixpath.split(self.path_in(path))
         temporary = posixpath.join(folder, ".%s.%s" % (name, uuid.uuid4().hex))
         upload = None
         try:
@@ -112,32 +114,33 @@ class HdfsStorage(storage_api.Storage):
             if upload:
                 # Not cut off: a DataNode that is still at it would make the file after its removal.
                 upload.abort()
-            with contextlib.suppress(errors.InputError), self._client(_WHOLE_FILE, path) as client:
+            with contextlib.suppress(errors.InputError), self.client(_WHOLE_FILE, path) as client:
                 client.delete(temporary)
             raise
 
     def rename(self, source: str, target: str) -> None:
-        with self._client("to move a file to " + target, source) as client:
-            _rename(client, self._path(source), self._path(target))
+        with self.client("to move a file to " + target, source) as client:
+            _rename(client, self.path_in(source), self.path_in(target))
 
     def make_folder(self, path: str) -> None:
-        with self._client("a folder, or to make one", path) as client:
-            client.makedirs(self._path(path))
+        with self.client("a folder, or to make one", path) as client:
+            client.makedirs(self.path_in(path))
 
     def remove(self, path: str) -> None:
-        with self._client("to remove a file", path) as client:
+        with self.client("to remove a file", path) as client:
             # HDFS would remove an empty folder as well.
-            if _kind(client, self._path(path)) == "DIRECTORY":
+            if _kind(client, self.path_in(path)) == "DIRECTORY":
                 raise hdfs.HdfsError("a folder")
-            client.delete(self._path(path))
+            client.delete(self.path_in(path))
 
     def remove_folder(self, path: str) -> None:
-        with self._client("to remove a folder", path) as client:
-            if _kind(client, self._path(path)) == "FILE":
+        with self.client("to remove a folder", path) as client:
+            if _kind(client, self.path_in(path)) == "FILE":
                 raise hdfs.HdfsError("a file")
-            client.delete(self._path(path), recursive=True)
+            client.delete(self.path_in(path), recursive=True)
 
-    def _path(self, path: str) -> str:
+    def path_in(self, path: str) -> str:
+        """Returns the path within HDFS of a URL. Raises InputError for one of another HDFS."""
         if not (path + "/").startswith(self._address.prefix + "/"):
             raise errors.InputError("expected a path in %s, got %s" % (self._address.prefix, path))
         return hdfs_address.path_of(path)
@@ -147,25 +150,25 @@ class HdfsStorage(storage_api.Storage):
 
         Who is refused in the middle of a long request often sees a cut connection, not the answer.
         """
-        with self._client("a file to write", path) as client:
-            if _kind(client, self._path(path)) == "DIRECTORY":
+        with self.client("a file to write", path) as client:
+            if _kind(client, self.path_in(path)) == "DIRECTORY":
                 raise hdfs.HdfsError("a folder")
             client.write(temporary, data=b"", permission=_FILE_MODE)
 
     def _send(self, path: str, temporary: str, chunks: Iterator[bytes]) -> None:
-        with self._client(_WHOLE_FILE, path) as client:
+        with self.client(_WHOLE_FILE, path) as client:
             client.write(temporary, data=chunks, overwrite=True, permission=_FILE_MODE)
 
     def _publish(self, temporary: str, size: int, path: str) -> None:
-        with self._client(_WHOLE_FILE, path) as client:
+        with self.client(_WHOLE_FILE, path) as client:
             arrived = _length(client, temporary)
             if arrived != size:
                 raise hdfs.HdfsError("%d of %d bytes" % (arrived, size))
-            _rename(client, temporary, self._path(path))
+            _rename(client, temporary, self.path_in(path))
 
     @contextlib.contextmanager
-    def _client(self, expected: str, path: str) -> Iterator["_Client"]:
-        """Yields a client; what goes wrong with it is an InputError."""
+    def client(self, expected: str, path: str) -> Iterator["_Client"]:
+        """Yields a client for path_in(path); what goes wrong with it is an InputError."""
         with self._session() as session, self._refusals(expected, path):
             yield _Client(";".join(self._address.urls), timeout=_TIMEOUT_SECS, session=session)
 
@@ -184,12 +187,15 @@ class HdfsStorage(storage_api.Storage):
             session.params = {"delegation": self._token}
         else:
             session.params = {"user.name": self._user}
+            session.hooks["response"].append(functools.partial(_negotiate, session))
 
     @contextlib.contextmanager
     def _refusals(self, expected: str, path: str) -> Iterator[None]:
         """Turns what HDFS, or the way to it, refuses into an InputError."""
         try:
             yield
+        except spnego.KerberosError as e:
+            raise errors.InputError("expected %s, got %s: %s" % (expected, e, path)) from e
         except (hdfs.HdfsError, KeyError, OSError, urllib3.exceptions.HTTPError) as e:
             got = hdfs_errors.reason(e)
             if self._token:
@@ -232,6 +238,31 @@ class _HdfsReader(storage_api.Reader):
                 raise ConnectionError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         view[: len(data)] = data
         return len(data)
+
+
+def _negotiate(
+    session: requests.Session, response: requests.Response, **kwargs: Any
+) -> requests.Response:
+    """Asks once more, with Kerberos, where HDFS wants it; then a cookie says who the session is.
+
+    Only NameNodes want it; what they send on to a DataNode carries their word.
+    """
+    request = response.request
+    asks = response.headers.get("WWW-Authenticate", "").partition(" ")[0] == "Negotiate"
+    if response.status_code != 401 or not asks or "Authorization" in request.headers:
+        return response
+    # HDFS with Kerberos refuses who says another name than the ticket does, and needs none.
+    session.params = {}
+    parts = parse.urlsplit(request.url)
+    query = [pair for pair in parse.parse_qsl(parts.query, True) if pair[0] != "user.name"]
+    again = request.copy()
+    again.url = parts._replace(query=parse.urlencode(query)).geturl()
+    again.headers["Authorization"] = "Negotiate " + spnego.token(parts.hostname)
+    response.close()
+    # Below the session, which follows redirects, or not, as its caller wants.
+    answer = response.connection.send(again, **kwargs)
+    answer.request = again
+    return answer
 
 
 def _kind(client: _Client, path: str) -> str:

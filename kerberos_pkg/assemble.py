@@ -1,6 +1,6 @@
-"""Writes the code package of a TI-ONE training task: `//kerberos_pkg:assemble -- --output=DIR`.
+"""Writes the code package of a TI-ONE training task: `//kerberos_pkg:assemble -- --output=PATH`.
 
-The folder holds the training sources, the start scripts and, for each EMR cluster, what the
+It holds the training sources, the start scripts and, for each EMR cluster, what the
 platform needs to mount its Kerberised HDFS: `<emr_id>/username.txt` and `<emr_id>/emr.keytab`.
 """
 
@@ -11,8 +11,8 @@ import stat
 import sys
 from typing import List, NamedTuple, Optional
 
-from data_pipeline import command_line
-from kerberos_pkg import keytab, package, username
+from data_pipeline import command_line, keytab
+from kerberos_pkg import package, username
 
 # Written by //kerberos_pkg:code_package, which the program has as data.
 _SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "code_package")
@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="assemble", description=__doc__.splitlines()[0], allow_abbrev=False
     )
     parser.add_argument(
-        "--output", required=True, help="folder to write; an earlier package there is replaced"
+        "--output",
+        required=True,
+        help="folder to write, or FILE.tar.gz or FILE.zip; an earlier package there is replaced",
     )
     parser.add_argument("--keytab", help="keytab of the cluster; stays out of every log")
     parser.add_argument("--emr_id", help="id of the EMR cluster (default: %s)" % _DEFAULT_EMR_ID)

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-from kerberos_pkg import fake_keytab
+from data_pipeline import fake_keytab
 
 _HERE = pathlib.Path(__file__).absolute().parent
 

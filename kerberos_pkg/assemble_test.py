@@ -3,7 +3,8 @@ import stat
 
 import pytest
 
-from kerberos_pkg import assemble, fake_keytab
+from data_pipeline import fake_keytab
+from kerberos_pkg import assemble, package_reader
 
 # Would show in any text the key gets into.
 _KEY = b"KEYBYTES" * 4
@@ -54,6 +55,18 @@ def test_keytab_and_username_stand_where_the_guide_says(tmp_path, flags, folder,
     assert (written / "username.txt").read_text() == name
     assert (written / "emr.keytab").read_bytes() == _KEYTAB
     assert stat.S_IMODE((written / "emr.keytab").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["code.tar.gz", "code.zip"])
+def test_archive_holds_the_same_as_the_folder(tmp_path, name):
+    assert assemble.main(["--output=code", "--keytab=emr.keytab"]) == 0
+    assert assemble.main(["--output=" + name, "--keytab=emr.keytab"]) == 0
+    user = tmp_path / "user"
+    in_folder = package_reader.read(str(user / "code"))
+    in_archive = package_reader.read(str(user / name))
+    assert [e._replace(owner="") for e in in_archive] == in_folder
+    assert {e.owner for e in in_archive} == {"root:root" if name.endswith("gz") else ""}
+    assert {e.path: e.mode for e in in_archive}["emr_id/emr.keytab"] == 0o600
 
 
 def test_emr_may_be_repeated(tmp_path):

@@ -1,5 +1,8 @@
 """code_package: the training sources and start scripts as one folder that plain Python can run."""
 
+# With the licence and the version.
+_OF_WHEELS = "'(' -name '*.py' -o -path '*.dist-info/LICENSE' -o -path '*.dist-info/METADATA' ')'"
+
 def _code_package_impl(ctx):
     output = ctx.actions.declare_directory(ctx.label.name)
     sources = {}
@@ -31,14 +34,21 @@ def _code_package_impl(ctx):
         parts = path.split("/")[:-1]
         folders.update({"/".join(parts[:depth + 1]): None for depth in range(len(parts))})
 
-    lines = ["set -eu", "cd \"$1\""]
+    lines = ["set -eu", "root=\"$PWD\"", "package=\"$PWD/$1\"", "cd \"$package\""]
     for folder in sorted(folders):  # A folder sorts before what it holds.
         lines.append("mkdir '%s' && : >'%s/__init__.py'" % (folder, folder))
     for path in sorted(sources):
-        lines.append("cp -L \"$OLDPWD/%s\" '%s'" % (sources[path].path, path))
+        lines.append("cp -L \"$root/%s\" '%s'" % (sources[path].path, path))
+    wheels = []
+    for target in ctx.attr.wheels:
+        wheels += [f for f in target[DefaultInfo].default_runfiles.files.to_list() if f.basename == "site-packages"]
+    for wheel in wheels:
+        # Its compiled part would be for one Python alone.
+        lines.append("cd \"$root/%s\"" % wheel.path)
+        lines.append("find -L . -type f %s -exec cp --parents '{}' \"$package\" ';'" % _OF_WHEELS)
     ctx.actions.run_shell(
         outputs = [output],
-        inputs = sources.values(),
+        inputs = sources.values() + wheels,
         command = "\n".join(lines),
         arguments = [output.path],
         mnemonic = "CodePackage",
@@ -58,6 +68,9 @@ code_package = rule(
         "srcs": attr.label_list(
             allow_files = [".py"],
             doc = "Libraries or files; each file keeps its path in the workspace.",
+        ),
+        "wheels": attr.label_list(
+            doc = "What the platform's image lacks: requirement(...) of packages that work without their compiled part.",
         ),
     },
     doc = "Writes a folder of sources, the same bytes for the same inputs; never any credentials.",

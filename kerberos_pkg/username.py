@@ -7,7 +7,7 @@ a shell, and nothing to kinit but a name, are let through.
 import re
 from typing import List
 
-from kerberos_pkg import keytab
+from data_pipeline import keytab
 
 # What TI-ONE uses where the file is missing or empty. Source: the guide, "代码包规范".
 DEFAULT = "hadoop"

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerberos_pkg import keytab, username
+from data_pipeline import keytab
+from kerberos_pkg import username
 
 
 def _entries(*principals):

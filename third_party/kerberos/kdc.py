@@ -6,6 +6,7 @@ documentation, krb5.conf and kdc.conf.
 """
 
 import contextlib
+import ctypes
 import os
 import socket
 import subprocess
@@ -15,6 +16,16 @@ from typing import Dict, Iterator, List, Optional
 REALM = "EXAMPLE.COM"
 
 _READY_SECS = 30.0
+
+# In the order in which they need one another.
+_LIBRARIES = (
+    "libkeyutils.so.1",
+    "libcom_err.so.2",
+    "libkrb5support.so.0",
+    "libk5crypto.so.3",
+    "libkrb5.so.3",
+    "libgssapi_krb5.so.2",
+)
 
 _KRB5_CONF = """[libdefaults]
   default_realm = {realm}
@@ -141,6 +152,11 @@ class Kdc:
             # The client library too, which is not on every machine.
             LD_LIBRARY_PATH=os.path.join(self._programs, "lib"),
         )
+
+    def load_library(self) -> None:
+        """Makes this very process use the fetched client library, which not every machine has."""
+        for name in _LIBRARIES:
+            ctypes.CDLL(os.path.join(self._programs, "lib", name), mode=ctypes.RTLD_GLOBAL)
 
     def kinit(self, keytab: str, principal: str, ccache: str, *flags: str) -> str:
         """Fetches a ticket; returns `ccache`. Raises KdcError with what kinit says."""

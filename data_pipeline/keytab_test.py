@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerberos_pkg import fake_keytab, keytab
+from data_pipeline import fake_keytab, keytab
 
 # Written by hand from the format's description; the key is 16 bytes of 0xAA.
 _GOLDEN = bytes.fromhex(
