@@ -19,7 +19,7 @@ from data_pipeline import errors, hdfs_checksum, hdfs_storage, local_storage
 _PART = ".%s._COPYING_"
 _MODE = "644"  # WebHDFS's own default is 755
 
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
 
 # For the NameNode to take a file from a writer that was cut off: it does so at once when that
 # writer's DataNode has noticed, and after a minute in any case.

@@ -41,3 +41,11 @@ def test_the_guides_request_is_answered_unchanged(tmp_path):
     assert sorted(answer) == ["auc", "prediction"]
     assert np.shape(answer["prediction"]) == (512, 1)
     assert 0.0 <= answer["auc"] <= 1.0
+
+
+def test_auc_of_the_guides_predictions_is_the_one_that_it_prints():
+    request = json.loads(_real("infer_input.json").decode("ascii"))
+    labels = np.array(request["labels"])[:, 0]
+    with open(os.path.join(os.path.dirname(__file__), "guide_predictions.json")) as file:
+        predictions = np.array(json.load(file), np.float32)
+    assert model_service.auc(labels, predictions) == 0.7210801824268158

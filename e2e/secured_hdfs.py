@@ -64,6 +64,14 @@ class SecuredHdfs:
                 client.set_owner(path, owner=USER.partition("/")[0], group="hadoop")
                 client.set_permission(path, mode)
 
+    def superusers_environment(self) -> Dict[str, str]:
+        """Environment of a client who may do everything."""
+        return self.kdc.environment(self._tickets)
+
+    def remove(self, path: str) -> None:
+        """Removes a file; it may be gone."""
+        self.storage().remove(self.url(path))
+
     def environment(self, tickets: str = "none") -> Dict[str, str]:
         """Environment of a client whose tickets are in a file of that name."""
         return self.kdc.environment(str(self._folder / tickets))
@@ -88,22 +96,25 @@ class SecuredHdfs:
         """Runs Hadoop's own `hdfs dfsadmin` as the superuser."""
         main_class = "org.apache.hadoop.hdfs.tools.DFSAdmin"
         command = self.cluster.java_command(self.cluster.config_dir, main_class)
-        environment = dict(self.kdc.environment(self._tickets))
+        environment = self.superusers_environment()
         subprocess.run(command + list(arguments), env=environment, check=True, timeout=120)
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path) -> Iterator[SecuredHdfs]:
+def running(
+    folder: pathlib.Path, block_bytes: int = hdfs_cluster.BLOCK_BYTES
+) -> Iterator[SecuredHdfs]:
     """Yields the servers, ready, with the folders of make_folders().
 
     Args:
       folder: Gets all files; must be empty.
+      block_bytes: Of files.
     """
     for name in ("kdc", "hdfs", "keys"):
         (folder / name).mkdir()
     with contextlib.ExitStack() as stack:
         kdc = stack.enter_context(kdc_lib.running(str(folder / "kdc")))
-        cluster = stack.enter_context(hdfs_cluster.running(str(folder / "hdfs"), kdc))
+        cluster = stack.enter_context(hdfs_cluster.running(str(folder / "hdfs"), kdc, block_bytes))
         secured = SecuredHdfs(kdc, cluster, folder / "keys")
         secured.make_folders()
         yield secured

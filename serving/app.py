@@ -1,126 +1,156 @@
-"""The HTTP routes around one loaded service.
+"""The HTTP routes around the model that is being served.
 
     GET  /                          Alive
     GET  /v1/models                 {"models": [name]}
-    GET  /v1/models/<name>          {"name": name, "ready": true}
+    GET  /v1/models/<name>          {"name": name, "ready": true}, or 503 while the server drains
     POST /v1/models/<name>:predict  the service's answer to the JSON in the body
+    GET  /metrics                   for Prometheus
+    GET  /openapi.json, /docs       this in full, and a page to try it
 
-Errors are {"error": text}. An exception of the service that carries an `http_code` between 400
-and 499 is the client's mistake and its text is the answer; any other is a 500 that shows nothing
-but a request id, under which the log has the rest.
+GET includes HEAD, and OPTIONS says what there is. Errors are {"error": one line}.
 """
 
-import json
-import logging
-import uuid
-from typing import Any, Callable, Dict, NamedTuple, Optional
+import asyncio
+import os
+import reprlib
+from typing import Callable, NamedTuple
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-Service = Callable[[Any], Any]
+from serving import (
+    api_docs,
+    http_server,
+    json_reply,
+    live_model,
+    prediction,
+    request_frame,
+    server_metrics,
+    work_threads,
+)
 
-_logger = logging.getLogger(__name__)
+# TensorFlow has threads of its own for all cores: these feed it, decode and encode. Measured with 8
+# clients on 2 cores, 16 cost a third more CPU time than 4. A service that waits for the network, or
+# hangs, gets more.
+_FEW_THREADS = min(len(os.sched_getaffinity(0)), 4) + 2
+_MANY_THREADS = 32
+
+# What is counted under its own name in the metrics, besides the model.
+_COUNTED = ("/", "/v1/models", "/metrics", "/openapi.json", "/docs")
 
 
-class _Reply(NamedTuple):
-    status: int
-    body: bytes
+class Surroundings(NamedTuple):
+    """What the application shares with the program around it.
+
+    Attributes:
+      metrics: Of the process.
+      drain: Whether the server is about to end.
+      limits: Of requests.
+      access_log: Whether each request is logged.
+      is_deepfm: Whether the service is ours, whose requests /openapi.json describes in full.
+    """
+
+    metrics: server_metrics.ServerMetrics
+    drain: http_server.DrainState
+    limits: prediction.Limits = prediction.Limits()
+    access_log: bool = True
+    is_deepfm: bool = True
 
 
-def create_app(service: Service, model_name: str) -> Starlette:
-    """Returns the ASGI application that serves `service` under `model_name`.
+def create_app(
+    current: Callable[[], live_model.Loaded], model_name: str, surroundings: Surroundings
+) -> ASGIApp:
+    """Returns the ASGI application that serves a model under `model_name`.
 
     Args:
-      service: Takes the decoded JSON of a request, returns what can be encoded as JSON; called
-        from several threads at once.
+      current: Returns the model that answers now; its service takes the decoded JSON of a request,
+        returns what can be encoded as JSON, and is called from several threads at once.
       model_name: The one model there is; all other names are 404.
+      surroundings: See there.
     """
+    routes = _Routes(model_name, surroundings)
+    predict = prediction.Endpoint(
+        current, work_threads.WorkThreads(_FEW_THREADS, _MANY_THREADS), surroundings.limits
+    )
+    predict_path = "/v1/models/%s:predict" % model_name
     app = Starlette(
         routes=[
-            Route("/", _Alive),
-            Route("/v1/models", _Models),
-            Route("/v1/models/{name}:predict", _Predict),
-            Route("/v1/models/{name}", _Model),
-        ],
-        exception_handlers={HTTPException: _http_error},
+            Route("/", routes.alive),
+            Route("/v1/models", routes.models),
+            Route("/v1/models/{name}:predict", routes.unknown_model, methods=["POST"]),
+            Route("/v1/models/{name}", routes.model),
+            Route("/metrics", routes.metrics),
+        ]
+        + api_docs.routes(model_name, surroundings.is_deepfm),
+        exception_handlers={HTTPException: _http_error, Exception: _internal_error},
     )
-    app.state.service = service
-    app.state.model_name = model_name
-    return app
+    app.router.redirect_slashes = False  # A 307 without a body helps no program.
+    return request_frame.RequestFrame(
+        app,
+        direct={predict_path: predict},
+        routes=[*_COUNTED, "/v1/models/%s" % model_name],
+        metrics=surroundings.metrics,
+        drain=surroundings.drain,
+        access_log=surroundings.access_log,
+    )
 
 
-class _Alive(HTTPEndpoint):
-    async def get(self, request: Request) -> Response:
+class _Routes:
+    def __init__(self, model_name: str, surroundings: Surroundings) -> None:
+        self._model_name = model_name
+        self._surroundings = surroundings
+
+    async def alive(self, request: Request) -> Response:
         return PlainTextResponse("Alive")
 
+    async def models(self, request: Request) -> Response:
+        return _json(200, {"models": [self._model_name]})
 
-class _Models(HTTPEndpoint):
-    async def get(self, request: Request) -> Response:
-        return _json_response(_reply(200, {"models": [request.app.state.model_name]}))
+    async def model(self, request: Request) -> Response:
+        if request.path_params["name"] != self._model_name:
+            return await self.unknown_model(request)
+        if self._surroundings.drain.is_draining:
+            raise HTTPException(503, "model %s: not ready, the server stops" % self._model_name)
+        return _json(200, {"name": self._model_name, "ready": True})
 
+    async def unknown_model(self, request: Request) -> Response:
+        name = reprlib.repr(request.path_params["name"])
+        raise HTTPException(404, "model: expected %r, got %s" % (self._model_name, name))
 
-class _Model(HTTPEndpoint):
-    async def get(self, request: Request) -> Response:
-        return _json_response(_reply(200, {"name": _known_name(request), "ready": True}))
-
-
-class _Predict(HTTPEndpoint):
-    async def post(self, request: Request) -> Response:
-        _known_name(request)
-        try:
-            body = await request.body()
-        except ClientDisconnect as error:
-            raise HTTPException(400, "incomplete request") from error
-        # In a thread, JSON included: half a megabyte of it would hold up all other clients.
-        return _json_response(await run_in_threadpool(predict, request.app.state.service, body))
-
-
-def predict(service: Service, body: bytes) -> _Reply:
-    """Answers one request body; never raises."""
-    try:
-        request = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError.
-        text = "body: expected JSON, got %d bytes that are not: %s"
-        return _reply(400, {"error": text % (len(body), error)})
-    try:
-        return _reply(200, service(request))
-    except Exception as error:  # The border of a request.
-        code = getattr(error, "http_code", 500)
-        if isinstance(code, int) and 400 <= code < 500:
-            return _reply(code, {"error": str(error)})
-        request_id = uuid.uuid4().hex
-        _logger.exception("request %s failed", request_id)
-        return _reply(500, {"error": "internal error", "request_id": request_id})
+    async def metrics(self, request: Request) -> Response:
+        # In a thread: with several workers it reads files. Not in one that may hang in a model.
+        loop = asyncio.get_event_loop()
+        text = await loop.run_in_executor(None, self._surroundings.metrics.render)
+        return Response(text, headers={"content-type": server_metrics.CONTENT_TYPE})
 
 
-def _refuse_constant(constant: str) -> None:
-    raise ValueError("%s is not JSON" % constant)
-
-
-def _reply(status: int, content: Dict[str, Any]) -> _Reply:
-    # Python's own separators, as the platform's first service framework answered.
-    return _Reply(status, json.dumps(content, allow_nan=False).encode())
-
-
-def _json_response(reply: _Reply, headers: Optional[Dict[str, str]] = None) -> Response:
-    return Response(reply.body, reply.status, headers, media_type="application/json")
-
-
-def _known_name(request: Request) -> str:
-    name = request.path_params["name"]
-    known = request.app.state.model_name
-    if name != known:
-        raise HTTPException(404, "model: expected %r, got %r" % (known, name))
-    return known
+def _json(status: int, content: object) -> Response:
+    return Response(json_reply.encode(content), status, media_type="application/json")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # It is registered for nothing else.
-    headers = dict(error.headers) if error.headers else None
-    return _json_response(_reply(error.status_code, {"error": error.detail}), headers)
+    headers = dict(error.headers or {})
+    text = error.detail
+    if error.status_code == 405:
+        methods = sorted(headers["Allow"].split(", "))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": json_reply.allow(methods)})
+        headers["Allow"] = json_reply.allow(methods)
+        text = "method: expected %s, got %s" % (" or ".join(methods), request.method)
+    elif error.status_code == 404 and text == "Not Found":  # starlette's own
+        text = "path: there is no %s" % reprlib.repr(request.scope["path"])
+    response = _json(error.status_code, json_reply.error(text))
+    response.headers.update(headers)
+    return response
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    # starlette raises the error again afterwards, and request_frame logs it under this id.
+    body = dict(json_reply.error("internal error"))
+    body["request_id"] = request.scope[request_frame.REQUEST_ID]
+    return _json(500, body)

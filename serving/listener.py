@@ -1,15 +1,25 @@
-"""The listening socket, its port file, and the HTTP server that runs on it."""
+"""The listening socket and its port file."""
 
+import ctypes
 import os
 import socket
+import struct
 
-import uvicorn
-from starlette.applications import Starlette
+BACKLOG = 1024
 
-# Kubernetes kills a pod 30 s after SIGTERM; requests that are not done shortly before get lost.
-DRAIN_SECS = 25
+# asm-generic/socket.h; Python 3.7 does not know it.
+_SO_ATTACH_FILTER = 26
 
-_BACKLOG = 1024
+# Classic BPF (linux/filter.h) on the TCP header: 0 drops a segment whose flags, byte 13, have SYN.
+_DROP_SYN = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in [
+        (0x30, 0, 0, 13),  # A = byte 13
+        (0x45, 0, 1, 0x02),  # unless A & SYN, skip one
+        (0x06, 0, 0, 0),  # return 0 bytes: drop
+        (0x06, 0, 0, 0xFFFFFFFF),  # return all of it: take
+    ]
+)
 
 
 class ListenError(Exception):
@@ -45,10 +55,27 @@ def listen(sock: socket.socket) -> int:
     """
     address, port = sock.getsockname()[:2]
     try:
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except OSError as error:
         raise ListenError("cannot listen on %s:%d: %s" % (address, port, error)) from error
     return port
+
+
+def turn_away(sock: socket.socket) -> None:
+    """Lets no new client begin to connect to a listening socket, while those that did get through.
+
+    Closing it at once would reset connections that the kernel has made and nobody has accepted,
+    with the requests that they brought. A client that comes later tries again after a second (TCP's
+    first retransmission) and is refused once the socket is closed. Where the system has no such
+    filter nothing happens.
+    """
+    program = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
+    # struct sock_fprog: number of instructions, and where they are.
+    fprog = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(program))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+    except OSError:
+        pass
 
 
 def write_port_file(path: str, port: int) -> None:
@@ -64,15 +91,3 @@ def write_port_file(path: str, port: int) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise ListenError("port_file: cannot write %s: %s" % (path, error)) from error
-
-
-def http_server(app: Starlette) -> uvicorn.Server:
-    """Returns a server whose run([sock]) ends after SIGTERM or SIGINT, once it has drained."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # The process has set up logging.
-        access_log=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECS,
-    )
-    return uvicorn.Server(config)

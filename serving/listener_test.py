@@ -44,3 +44,16 @@ def test_port_file_is_published_whole(tmp_path):
 def test_port_file_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(listener.ListenError, match="port_file: cannot write .*none"):
         listener.write_port_file(str(tmp_path / "none" / "port"), 8501)
+
+
+def test_turn_away_lets_no_new_client_connect():
+    with listener.bind("127.0.0.1", 0) as sock:
+        address = ("127.0.0.1", listener.listen(sock))
+        with socket.create_connection(address) as early:
+            early.sendall(b"early")
+            listener.turn_away(sock)
+            with pytest.raises(socket.timeout):
+                socket.create_connection(address, timeout=0.1)
+            accepted, _ = sock.accept()
+            with accepted:
+                assert accepted.recv(5) == b"early"

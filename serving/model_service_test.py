@@ -112,7 +112,43 @@ def test_instances_take_integers_in_any_notation(service, cell, want):
     assert service.preprocess({"instances": [{"I2": cell}]})["values"] == [want + 2 * OFFSET]
 
 
+def _as_arrays(request):
+    return dict(request, **{key: np.array(request[key]) for key in ["indexes", "values", "labels"]})
+
+
+def test_arrays_stand_for_lists(service):
+    assert service(_as_arrays(WIRE)) == service(WIRE)
+    cells = np.full((2, 39), -1)
+    cells[WIRE["indexes"][0][0], 0] = OFFSET + 3
+    cells[0, 13], cells[1, 1], cells[1, 38] = WIRE["values"][1:]
+    assert service({"rows": cells, "labels": np.array([1.0, 0.0])}) == service(WIRE)
+    assert service({"rows": cells})["auc"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"indexes": [[row, 0, 0] for row in range(9)]},
+        {"indexes": [[0, 0]] * 9},
+        {"values": list(range(9))},
+        {"values": [1.5] * 9},
+        {"labels": [[0.0]] * 9},
+        {"labels": [0] * 9},
+        {"labels": [[1.0], [0.5]]},
+    ],
+)
+def test_refusals_show_arrays_as_lists(service, change):
+    (key,) = change
+    texts = []
+    for value in [change[key], np.array(change[key])]:
+        with pytest.raises(model_service.InvalidRequestError) as caught:
+            service(dict(WIRE, **{key: value}))
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+
+
 def test_other_keys_are_ignored(service):
+    assert service(dict(ROWS, labels=[[7]])) == service(ROWS)
     assert service(dict(WIRE, signature_name="serving_default")) == service(WIRE)
 
 
@@ -145,6 +181,9 @@ def _rows_with(column, cell):
         pytest.param(dict(WIRE, samples=2.0), "samples: .* got 2.0", id="samples_float"),
         pytest.param(dict(WIRE, samples=-1), "samples: .* got -1", id="samples_negative"),
         pytest.param(dict(WIRE, samples=100001), "samples: .* got 100001", id="samples_many"),
+        pytest.param(
+            dict(WIRE, values=[True] * 4), "values: .* got bool [4], [True", id="booleans"
+        ),
         pytest.param(dict(WIRE, indexes=7), "indexes: expected a list of .* got 7", id="indexes"),
         pytest.param(
             dict(WIRE, indexes=[[0, 0], [0, 1]]),
@@ -266,7 +305,7 @@ def test_refuses_with_one_clear_line(service, request_, message):
 
 def test_refuses_more_rows_than_it_has_memory_for(service, monkeypatch):
     monkeypatch.setattr(model_service, "MAX_SAMPLES", 1)
-    for request in [ROWS, INSTANCES, WIRE]:
+    for request in [ROWS, INSTANCES, WIRE, {"rows": np.zeros((2, 39), np.int64)}]:
         with pytest.raises(model_service.InvalidRequestError, match="1, got 2$"):
             service(request)
 
@@ -396,6 +435,122 @@ def test_refuses_the_rows_that_the_parser_rejects(line, column, cell):
     assert is_refused == bool(text.parse(line.encode() + b"\n").rejects)
 
 
+# What numpy parses many lines at once, and each line by itself, must agree on.
+TEXT_CELLS = (
+    CELLS | CATEGORIES | BAD_CELLS | st.sampled_from(["1", "\t", "\n", "\xe9", "-", "7" * 11])
+)
+JSON_CELLS = TEXT_CELLS | st.sampled_from(
+    [
+        None,
+        1.0,
+        3,
+        -(2**31),
+        2**31,
+        3.0,
+        -0.0,
+        0.5,
+        1e300,
+        float("inf"),
+        True,
+        12345678,
+        [],
+        {},
+        ["1"],
+    ]
+)
+
+
+# Few distinct ones, each several times: drawing them takes longest.
+MANY_LINES = st.lists(lines(), min_size=2, max_size=2).map(lambda rows: rows * 4)
+
+
+def _outcome(function, *args):
+    try:
+        return {key: _listed(value) for key, value in function(*args).items()}
+    except model_service.InvalidRequestError as error:
+        return str(error)
+
+
+def _listed(value):
+    return (str(value.dtype), value.tolist()) if isinstance(value, np.ndarray) else value
+
+
+@PROPERTY
+@hypothesis.given(
+    MANY_LINES,
+    st.sampled_from([0, 2]),
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 39), TEXT_CELLS), max_size=3),
+)
+def test_many_rows_at_once_are_as_each_by_itself(rows, start, changes):
+    table = [row[start:].split("\t") for row in rows]
+    for row, column, cell in changes:
+        table[row % len(table)][column % len(table[0])] = cell
+    rows = ["\t".join(columns) for columns in table]
+    request = {"rows": rows}
+    assert _outcome(model_service._from_rows, request) == _outcome(
+        model_service._from_any_rows, rows
+    )
+
+
+@PROPERTY
+@hypothesis.given(
+    MANY_LINES,
+    st.sampled_from([0, 1]),
+    st.lists(
+        st.tuples(
+            st.integers(0, 8), st.sampled_from(["label", "I1", "I13", "C1", "C26", "x"]), JSON_CELLS
+        ),
+        max_size=3,
+    ),
+)
+def test_many_instances_at_once_are_as_each_by_itself(rows, start, changes):
+    names = ["label"] + list(schema.FIELD_NAMES)
+    instances = [dict(list(zip(names, row.split("\t")))[start:]) for row in rows]
+    for row, name, cell in changes:
+        instances[row % len(instances)][name] = cell
+    request = {"instances": instances}
+    assert _outcome(model_service._from_instances, request) == _outcome(
+        model_service._from_any_instances, instances
+    )
+
+
+def test_many_lines_are_parsed_in_parts(monkeypatch):
+    monkeypatch.setattr(model_service, "_LINES_AT_ONCE", 3)
+    rows = ["%d\t%d" % (i % 2, i) + "\t" * 38 for i in range(8)]
+    tensors = model_service.DeepFMService().preprocess({"rows": rows})
+    assert tensors["indices"].tolist() == [[i, 0, 0] for i in range(8)]
+    assert tensors["values"].tolist() == [OFFSET + i for i in range(8)]
+    assert tensors["labels"].tolist() == [0, 1] * 4
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        pytest.param([{"I1": "1\t5"}] * 7, id="tab_for_a_label"),
+        pytest.param([{"label": 1}] * 6 + [{"I1": "1\t5"}], id="tab_for_a_label_of_others"),
+        pytest.param([{"C1": 12345678}] * 7, id="number_of_8_digits"),
+    ],
+)
+def test_instances_are_not_taken_for_others_that_look_alike_as_text(plain):
+    with pytest.raises(model_service.InvalidRequestError):
+        model_service.DeepFMService().preprocess({"instances": plain})
+
+
+@PROPERTY
+@hypothesis.given(
+    st.lists(JSON, max_size=4)
+    | st.lists(st.integers() | st.booleans(), max_size=4)
+    | st.lists(st.lists(st.integers(-3, 2**64) | st.booleans(), min_size=2, max_size=3), max_size=4)
+)
+def test_lists_of_integers_become_what_numpy_makes_of_them(value):
+    for row_shape in [(), (3,)]:
+        found = model_service._plain_integers(value, row_shape)
+        if found is not None:
+            want = np.array(value, np.int64) if value else np.zeros((0,) + row_shape)
+            assert found.dtype == np.int64 and found.tolist() == want.tolist()
+            assert not value or np.asarray(value).dtype == np.int64
+
+
 def test_load_finds_a_model_at_the_top_of_the_folder(tmp_path):
     sample_model.export(str(tmp_path / "export"))
     assert model_service.DeepFMService(str(tmp_path / "export")).load() is True
@@ -413,12 +568,42 @@ def test_load_refuses_a_folder_without_a_model(tmp_path, caplog):
     assert "expected exactly one SavedModel below %s, got none" % tmp_path in caplog.text
 
 
-def test_load_refuses_two_models(tmp_path, caplog):
-    for version in ["1", "2"]:
-        (tmp_path / "model" / version).mkdir(parents=True)
-        (tmp_path / "model" / version / "saved_model.pb").write_bytes(b"")
+def _write_models(folder, *names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "saved_model.pb").write_bytes(b"")
+
+
+@pytest.mark.parametrize("names", [["1", "a"], ["1", "x/2"], ["1", "1/2"]])
+def test_load_refuses_two_models(tmp_path, caplog, names):
+    _write_models(tmp_path / "model", *names)
     assert model_service.DeepFMService(str(tmp_path)).load() is False
-    assert "got %s/model/1, %s/model/2" % (tmp_path, tmp_path) in caplog.text
+    got = ", ".join("%s/model/%s" % (tmp_path, name) for name in names)
+    assert "expected exactly one SavedModel below %s, got %s" % (tmp_path, got) in caplog.text
+
+
+@pytest.mark.parametrize("parent", ["", "model", "export/saved_model"])
+def test_load_takes_the_newest_of_several_versions(tmp_path, parent):
+    _write_models(tmp_path / parent, "9", "1662111628", "10")
+    newest = str(tmp_path / parent / "1662111628")
+    assert model_service.find_saved_model(str(tmp_path)) == newest
+
+
+def test_load_does_not_see_an_export_under_way(tmp_path):
+    _write_models(tmp_path, "1662111628", ".export-x1/model")
+    assert model_service.find_saved_model(str(tmp_path)) == str(tmp_path / "1662111628")
+
+
+def test_loaded_service_says_which_model_it_has(tmp_path):
+    path = sample_model.export(str(tmp_path / "model" / "3"))
+    service = model_service.DeepFMService(str(tmp_path))
+    assert service.saved_model is None
+    service.load()
+    assert service.saved_model == path
+
+
+def test_warmup_request_is_answered(service):
+    assert len(service(service.warmup_request())["prediction"]) == 1
 
 
 def test_load_refuses_a_damaged_model(tmp_path, caplog):

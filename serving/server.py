@@ -1,21 +1,27 @@
 """Serves one model on HTTP: the main of //serving:server.
 
-Exits with 0 after SIGTERM or SIGINT, and with 2 and one line on stderr when it cannot start.
+Exits with 0 after SIGTERM or SIGINT, with 2 and one line on stderr when it cannot start, and with 1
+and one line when its workers die again and again.
 """
 
-import argparse
+import functools
 import logging
 import os
-import re
+import shutil
 import signal
+import socket
 import sys
+import tempfile
 from typing import Any, List, Optional
 
 from data_pipeline import command_line
-from serving import app, listener, service_loader
+from serving import acceptor, listener, server_options, workers
 
-# Beside this file also in a Bazel runfiles tree.
-_DEFAULT_SERVICE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "model_service.py")
+# Of server_metrics, which must be imported after it is set.
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+# Workers drain for http_server.DRAIN_SECS, 25, and Kubernetes kills all after 30.
+_STOP_SECS = 27.0
 
 _logger = logging.getLogger(__name__)
 
@@ -23,58 +29,96 @@ _logger = logging.getLogger(__name__)
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs the server until it is told to stop; returns the exit code."""
     command_line.enter_users_folder()
-    options = _parse(argv)
+    options = server_options.parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.environ.pop(_METRICS_FOLDER, None)
     # While the model loads there is nothing to drain; later the HTTP server takes over.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     try:
-        _serve(options)
-    except (listener.ListenError, service_loader.ServiceError) as error:
-        print("error: %s" % error, file=sys.stderr)
+        # The port first: loading a model takes seconds, a taken port shows at once.
+        with listener.bind(options.address, options.port) as sock:
+            if options.workers == 1:
+                return _serve(options, sock)
+            return _serve_with_workers(options, sock)
+    except listener.ListenError as error:
+        return _refuse(2, error)
+    except workers.WorkersError as error:
+        return _refuse(error.exit_code, error)
+
+
+def _leave(*_: Any) -> None:
+    sys.exit(0)
+
+
+def _refuse(code: int, error: Exception) -> int:
+    print("error: %s" % error, file=sys.stderr)
+    return code
+
+
+def _serve(options: server_options.Options, sock: socket.socket) -> int:
+    # Here, because the parent of workers must not import what this does.
+    from serving import server_process
+
+    try:
+        server_process.serve(options, sock, functools.partial(_announce, options))
+    except server_process.REFUSALS as error:
+        return _refuse(2, error)
+    return 0
+
+
+def _announce(options: server_options.Options, port: int) -> None:
+    if options.port_file:
+        listener.write_port_file(options.port_file, port)
+    _logger.info("http://%s:%d/v1/models/%s", options.address, port, options.model_name)
+
+
+def _serve_with_workers(options: server_options.Options, sock: socket.socket) -> int:
+    folder = tempfile.mkdtemp(prefix="serving_metrics_")
+    os.environ[_METRICS_FOLDER] = folder
+    # Not before: it looks for the folder when it is imported.
+    from prometheus_client import multiprocess
+
+    shares = acceptor.shares(options.workers)
+
+    def forget(number: int, pid: int) -> None:
+        shares[number].leave()
+        multiprocess.mark_process_dead(pid)
+
+    try:
+        hooks = workers.Hooks(
+            on_ready=lambda: _announce(options, sock.getsockname()[1]),
+            on_stop=sock.close,  # Connections would be made, and no worker take them.
+            on_death=forget,
+        )
+        work = functools.partial(_work, options, sock, shares)
+        workers.supervise(options.workers, work, hooks, workers.Times(_STOP_SECS))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _work(
+    options: server_options.Options,
+    sock: socket.socket,
+    shares: List[acceptor.Share],
+    channel: workers.Channel,
+) -> int:
+    """Runs in a worker."""
+    signal.signal(signal.SIGTERM, _leave)
+    from serving import server_process
+
+    try:
+        share = shares[channel.number]
+        server_process.serve(options, sock, lambda port: channel.ready(), share)
+    except server_process.REFUSALS as error:
+        channel.refuse(str(error))
         return 2
     return 0
 
 
-def _parse(argv: Optional[List[str]]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="server", description="Serves one model on HTTP.")
-    parser.add_argument("--model_dir", required=True, help="folder with the SavedModel, any depth")
-    parser.add_argument(
-        "--service", default=_DEFAULT_SERVICE, metavar="FILE", help="file with a tiinfer.Model"
-    )
-    parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument(
-        "--port", type=_port, default=8501, help="0 takes a free one; default: %(default)s"
-    )
-    parser.add_argument(
-        "--port_file", metavar="FILE", help="written with the port once requests are accepted"
-    )
-    parser.add_argument("--model_name", type=_model_name, default="m", help="default: %(default)s")
-    return parser.parse_args(argv)
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError("expected 0 to 65535, got %r" % text)
-    return int(text)
-
-
-def _model_name(text: str) -> str:
-    if not re.fullmatch("[A-Za-z0-9_.-]+", text):
-        raise argparse.ArgumentTypeError("expected letters, digits, _ . and -, got %r" % text)
-    return text
-
-
-def _serve(options: Any) -> None:
-    # The port first: loading a model takes seconds, a taken port shows at once.
-    with listener.bind(options.address, options.port) as sock:
-        service = service_loader.load_service(options.service, options.model_dir)
-        port = listener.listen(sock)
-        if options.port_file:
-            listener.write_port_file(options.port_file, port)
-        _logger.info("http://%s:%d/v1/models/%s", options.address, port, options.model_name)
-        server = listener.http_server(app.create_app(service, options.model_name))
-        server.run([sock])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Threads may be left that hang in a model: see server_process.serve.
+    os._exit(code)

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from types import ModuleType
-from typing import Any, Iterator, Type
+from typing import Any, Callable, Iterator, Optional, Type
 
 # The name under which tiinfer imports the service file (tiinfer.IMPORT_MODULE_NAME).
 MODULE_NAME = "model_service"
@@ -20,27 +20,55 @@ class ServiceError(Exception):
     """The service cannot be started; the text is one line for whoever starts it."""
 
 
-def load_service(path: str, model_dir: str) -> Any:
-    """Imports `path`, builds its service with `model_dir` and loads the model.
-
-    Returns:
-      A loaded instance of a subclass of tiinfer.Model.
-
-    Raises:
-      ServiceError: no such file or folder, no service class in the file, or load() failed.
-    """
+def require_folder(model_dir: str) -> None:
+    """Raises ServiceError unless there is such a folder: before imports that take seconds."""
     if not os.path.isdir(model_dir):
         raise ServiceError("model_dir: expected a folder, got %r" % model_dir)
-    service_class = find_class(_import_file(path))
+
+
+def load_class(path: str) -> Type[Any]:
+    """Imports the service file and returns its class, a subclass of tiinfer.Model.
+
+    Raises:
+      ServiceError: no such file, or no service class in it.
+    """
+    return find_class(_import_file(path))
+
+
+def model_finder(service_class: Type[Any]) -> Optional[Callable[[str], str]]:
+    """Returns find_saved_model(model_dir) -> folder of the file of the class, None without one."""
+    return getattr(sys.modules[service_class.__module__], "find_saved_model", None)
+
+
+def build(service_class: Type[Any], model_dir: str, warmup: bool = False) -> Any:
+    """Returns a new service for `model_dir`, loaded.
+
+    Args:
+      service_class: A subclass of tiinfer.Model.
+      model_dir: What it is built with.
+      warmup: Whether to run its warmup_request(), if it has that, so that the first real request
+        does not pay for what TensorFlow only does once, and a broken model answers none.
+
+    Raises:
+      ServiceError: no such folder, or the service fails.
+    """
+    require_folder(model_dir)
+    name = service_class.__name__
     try:
         service = service_class(model_dir)
         is_loaded = service.load()
     except Exception as error:  # The border to the user's service file.
-        _logger.exception("%s failed to load", service_class.__name__)
-        raise ServiceError("%s.load failed: %s" % (service_class.__name__, error)) from error
+        _logger.exception("%s failed to load", name)
+        raise ServiceError("%s.load failed: %s" % (name, _line(error))) from error
     if not is_loaded:
         text = "%s.load did not succeed for %s; its log above says why"
-        raise ServiceError(text % (service_class.__name__, model_dir))
+        raise ServiceError(text % (name, model_dir))
+    if warmup and hasattr(service, "warmup_request"):
+        try:
+            service(service.warmup_request())
+        except Exception as error:  # The border to the user's service file.
+            _logger.exception("%s failed to warm up", name)
+            raise ServiceError("%s failed to warm up: %s" % (name, _line(error))) from error
     return service
 
 
@@ -75,8 +103,12 @@ def _import_file(path: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:  # The border to the user's service file.
         _logger.exception("%s failed to import", path)
-        raise ServiceError("%s: cannot be imported: %s" % (path, error)) from error
+        raise ServiceError("%s: cannot be imported: %s" % (path, _line(error))) from error
     return module
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split("\n"))
 
 
 def _import_tiinfer() -> ModuleType:

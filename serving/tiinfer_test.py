@@ -18,6 +18,20 @@ from serving import model_service, sample_model
 _DEADLINE_SECS = 50
 _INSTANCE = {"label": 1, "I1": 3, "C1": "68fd1e64"}
 _REQUEST = {"instances": [_INSTANCE, {"label": 0, "I2": -2, "C26": "0b153874"}]}
+_LINES = ["1\t3" + "\t" * 13 + "68fd1e64" + "\t" * 25, "0\t\t-2" + "\t" * 37 + "0b153874"]
+_WIRE = {
+    "labels": [[1.0], [0.0]],
+    "indexes": [[0, 0, 0], [0, 13, 0], [1, 1, 0], [1, 38, 0]],
+    "values": [0xFFFFFFFF + 3, 0x68FD1E64, 2 * 0xFFFFFFFF - 2, 0x0B153874],
+    "samples": 2,
+}
+_FORMS = {
+    "wire": _WIRE,
+    "rows": {"rows": _LINES},
+    "many_rows": {"rows": _LINES * 300},
+    "instances": _REQUEST,
+    "many_instances": {"instances": _REQUEST["instances"] * 300},
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +87,25 @@ def _end(process):
             os.waitpid(-process.pid, 0)
 
 
-def test_answers_with_the_bytes_of_the_service(url, model_dir):
+@pytest.fixture(scope="module")
+def service(model_dir):
     service = model_service.DeepFMService(model_dir)
     assert service.load()
-    response = requests.post(url, json=_REQUEST)
+    return service
+
+
+@pytest.mark.parametrize("form", sorted(_FORMS))
+def test_answers_with_the_bytes_of_the_service(url, service, form):
+    response = requests.post(url, json=_FORMS[form])
     assert response.status_code == 200
-    assert response.text == json.dumps(service(_REQUEST), indent=2)  # mosec indents its JSON
+    assert response.text == json.dumps(service(_FORMS[form]), indent=2)  # mosec indents its JSON
+
+
+def test_answers_the_same_in_every_form(url):
+    answers = [requests.post(url, json=_FORMS[form]).json() for form in ("wire", "rows")]
+    instances = requests.post(url, json=_REQUEST).json()
+    assert answers[0] == answers[1]
+    assert instances == dict(answers[0], predictions=answers[0]["prediction"])
 
 
 def test_a_bad_request_does_not_end_the_worker(url):

@@ -82,8 +82,11 @@ class Cluster:
       config_dir: Folder with the clients' core-site.xml and hdfs-site.xml (HADOOP_CONF_DIR).
     """
 
-    def __init__(self, folder: str, kdc: Optional[kdc_lib.Kdc] = None) -> None:
+    def __init__(
+        self, folder: str, kdc: Optional[kdc_lib.Kdc] = None, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         self._folder = folder
+        self._block_bytes = block_bytes
         self._kdc = kdc
         self._java = _java()
         self._jars = _jars()
@@ -155,6 +158,7 @@ class Cluster:
             core.update(_KERBEROS_CORE)
             client.update(_KERBEROS_CLIENT)
             servers.update(self._keytabs(self._kdc))
+        servers["dfs.blocksize"] = str(self._block_bytes)
         _write_site(self.config_dir, core, client)
         core["hadoop.tmp.dir"] = self._folder + "/tmp"
         _write_site(self._server_dir, core, dict(client, **servers))
@@ -235,17 +239,20 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(folder: str, kdc: Optional[kdc_lib.Kdc] = None) -> Iterator[Cluster]:
+def running(
+    folder: str, kdc: Optional[kdc_lib.Kdc] = None, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Cluster]:
     """Yields an HDFS that is ready; its servers are dead and reaped afterwards.
 
     Args:
       folder: Gets all files; must be there and be empty.
       kdc: Where users and servers have their keys; without, HDFS believes whoever asks.
+      block_bytes: Of files for which the client does not say.
 
     Raises:
       HdfsClusterError: There is no Java, there are no jars, or a server did not start.
     """
-    cluster = Cluster(folder, kdc)
+    cluster = Cluster(folder, kdc, block_bytes)
     try:
         cluster.start()
         yield cluster
@@ -287,7 +294,6 @@ def _free_ports(count: int) -> List[int]:
 
 def _server_properties(folder: str) -> Dict[str, str]:
     return {
-        "dfs.blocksize": str(BLOCK_BYTES),
         "dfs.datanode.address": "127.0.0.1:0",
         "dfs.datanode.data.dir": "file://%s/blocks" % folder,
         "dfs.datanode.hostname": "localhost",
