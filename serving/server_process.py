@@ -5,6 +5,7 @@ import socket
 import sys
 from typing import Callable, Optional
 
+from model import freed_memory
 from serving import (
     acceptor,
     app,
@@ -47,6 +48,7 @@ def serve(
     Raises:
       One of REFUSALS, before on_ready is called.
     """
+    freed_memory.keep()
     sys.setswitchinterval(_SWITCH_SECS)
     metrics = server_metrics.ServerMetrics()
     model = _load(options, metrics)
