@@ -1,8 +1,8 @@
 """Main of //e2e:hdfs_benchmark: HDFS with Kerberos on this machine.
 
 `hdfs_put` copies a file to it with //data_pipeline:hdfs, and with Hadoop's own shell (`hdfs dfs
--put`), each less what it takes for an empty file: the start of the program; `hdfs_ready` is the time
-from nothing to a KDC and an HDFS that takes files; `assemble` that of making a code package.
+-put`), each less what it takes for an empty file: the start of the program. `hdfs_ready` is the
+time from nothing to a KDC and an HDFS that takes files, `assemble` that of making a code package.
 Prints one JSON line a measurement.
 """
 
