@@ -9,7 +9,6 @@ Prints one JSON line a measurement.
 import argparse
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,7 +50,7 @@ def _measure(folder: pathlib.Path, options: argparse.Namespace) -> None:
     (folder / "hdfs").mkdir()
     with secured_hdfs.running(folder / "hdfs", _BLOCK_BYTES) as hdfs:
         ready.append(time.perf_counter() - started)
-        _print_limit("hdfs_ready", ready, _READY_LIMIT_SECS)
+        measurement.within("hdfs_ready", ready, _READY_LIMIT_SECS).print()
         _measure_put(folder, hdfs, options)
         _measure_assemble(folder, hdfs, options.repeats)
 
@@ -119,21 +118,7 @@ def _measure_assemble(folder: pathlib.Path, hdfs: secured_hdfs.SecuredHdfs, repe
         started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         secs.append(time.perf_counter() - started)
-    _print_limit("assemble", secs, _ASSEMBLE_LIMIT_SECS)
-
-
-def _print_limit(name: str, secs: List[float], limit: float) -> None:
-    value = statistics.median(secs)
-    measurement.Measurement(
-        name,
-        round(value, 2),
-        "s",
-        "limit",
-        limit,
-        round(limit / value, 4),
-        1.0,
-        {"samples": [round(each, 2) for each in secs]},
-    ).print()
+    measurement.within("assemble", secs, _ASSEMBLE_LIMIT_SECS).print()
 
 
 if __name__ == "__main__":

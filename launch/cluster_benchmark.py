@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
@@ -187,18 +186,7 @@ def _measure_start(jobs: _Jobs) -> None:
         ("cluster_first_step", first_steps, _FIRST_STEP_LIMIT_SECS),
         ("cluster_zero_steps", zero_steps, _ZERO_STEPS_LIMIT_SECS),
     ):
-        value = statistics.median(secs)
-        samples = [round(each, 2) for each in secs]
-        measurement.Measurement(
-            name,
-            round(value, 2),
-            "s",
-            "limit",
-            limit,
-            round(limit / value, 4),
-            1.0,
-            dict(detail, samples=samples),
-        ).print()
+        measurement.within(name, secs, limit, **detail).print()
 
 
 def _measure_wire(jobs: _Jobs) -> None:

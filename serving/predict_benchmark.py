@@ -209,17 +209,7 @@ def _measure_start(bench: _Bench) -> None:
     # The first start reads the programs from the disk; it is of no interest to a smoke test.
     warm_ups = min(1, bench.sizes.repeats - 1)
     (secs,) = measurement.in_turn([start], bench.sizes.repeats, warm_ups)
-    value = statistics.median(secs)
-    measurement.Measurement(
-        "predict_start",
-        round(value, 3),
-        "s from the start of the process to its port file",
-        "limit",
-        _START_LIMIT_SECS,
-        round(_START_LIMIT_SECS / value, 4),
-        1.0,
-        bench.detail(samples=[round(each, 2) for each in secs]),
-    ).print()
+    measurement.within("predict_start", secs, _START_LIMIT_SECS, **bench.detail()).print()
 
 
 def _measure_memory(bench: _Bench) -> None:

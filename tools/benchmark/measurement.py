@@ -84,5 +84,20 @@ def compare(
     )
 
 
+def within(name: str, secs: Sequence[float], limit_secs: float, **detail: Any) -> Measurement:
+    """Returns the median of some times against a limit, where less is better."""
+    value = statistics.median(secs)
+    return Measurement(
+        name,
+        round(value, 2),
+        "s",
+        "limit",
+        limit_secs,
+        round(limit_secs / value, 4),
+        1.0,
+        dict(detail, samples=[round(each, 2) for each in secs]),
+    )
+
+
 def _rounded(values: Sequence[float]) -> List[float]:
     return [float("%.4g" % value) for value in values]

@@ -22,6 +22,12 @@ def test_the_ratio_is_the_median_of_the_turns():
     assert made.detail == {"rows": 7, "samples": [2.0, 9.0, 4.0], "peer_samples": [1.0, 1.0, 4.0]}
 
 
+def test_times_are_compared_with_a_limit_by_their_median():
+    made = measurement.within("n", [1.0, 4.0, 2.0], 8.0, rows=7)
+    assert (made.value, made.peer, made.peer_value, made.ratio) == (2.0, "limit", 8.0, 4.0)
+    assert (made.goal, made.detail) == (1.0, {"rows": 7, "samples": [1.0, 4.0, 2.0]})
+
+
 def test_one_json_object_is_printed(capsys):
     made = measurement.compare("n", "u", "p", [[2.0], [1.0]], 1.5)
     made.print()
