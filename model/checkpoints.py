@@ -13,14 +13,15 @@ from data_pipeline import errors
 # What reading a checkpoint gives that is cut short, changed, or gone.
 BROKEN = (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError)
 
-# Lines around what went wrong, and around what went wrong in several places at once.
-_NO_REASON = re.compile(r"(=*|\d+ root error\(s\) found\.)$|From /job:")
+# Lines around what went wrong, and around what went wrong in several places at once: then each is
+# numbered, and has a name in front.
+_NO_REASON = re.compile(r"(=*|\d+ root error\(s\) found\.|(\(\d+\) )?([A-Za-z ]+: )?From /job:\S*)")
 
 
 def reason(error: Exception) -> str:
     """Returns what went wrong in one line, of the several that an error of a ps has."""
-    lines = [line for line in str(error).splitlines() if not _NO_REASON.match(line)]
-    return lines[0].strip() if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if not _NO_REASON.fullmatch(line)), type(error).__name__)
 
 
 def newest_first(model_dir: str) -> List[str]:

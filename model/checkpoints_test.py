@@ -99,6 +99,15 @@ def test_checkpoints_without_their_list_are_refused(tmp_path):
             "(0) Unavailable: Socket closed",
             id="of_several_ops",
         ),
+        pytest.param(
+            "2 root error(s) found.\n"
+            "  (0) Resource exhausted: From /job:ps/replica:0/task:0:\n"
+            "/m/model.ckpt-4_temp/part: No space left on device\n"
+            "\t [[node save/ShardedFilename_1 ]]\n"
+            "  (1) Resource exhausted: From /job:ps/replica:0/task:1:\n",
+            "/m/model.ckpt-4_temp/part: No space left on device",
+            id="of_several_ps",
+        ),
     ],
 )
 def test_reason_is_the_line_that_says_it(text, want):
