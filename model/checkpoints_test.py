@@ -106,7 +106,7 @@ def test_checkpoints_without_their_list_are_refused(tmp_path):
             "\t [[node save/ShardedFilename_1 ]]\n"
             "  (1) Resource exhausted: From /job:ps/replica:0/task:1:\n",
             "/m/model.ckpt-4_temp/part: No space left on device",
-            id="of_several_ps",
+            id="of_ops_on_several_ps",
         ),
     ],
 )
