@@ -107,10 +107,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     # The servers have no GPU either.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    stop = _Stop()
     try:
         with tempfile.TemporaryDirectory(prefix="predict-benchmark-") as folder:
-            _measure(args, folder)
+            _measure(args, folder, stop)
     except (BenchmarkError, benchmark_server.ServerError, load_generator.LoadError) as e:
         print("predict_benchmark: error: %s" % e, file=sys.stderr)
         return _EXIT_FAILED
@@ -145,9 +145,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(args: argparse.Namespace, folder: str) -> None:
+class _Stop:
+    """Ends the program when it is told to.
+
+    What a handler raises while Python starts a process can get lost: it is then in a function
+    whose errors are only printed. So the signal is remembered, too.
+    """
+
+    def __init__(self) -> None:
+        self._signum = 0
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._handle)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt or SystemExit if there was a signal."""
+        if self._signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._signum:
+            sys.exit(128 + self._signum)
+
+    def _handle(self, signum: int, frame: object) -> None:
+        self._signum = signum
+        self.check()
+
+
+def _measure(args: argparse.Namespace, folder: str, stop: _Stop) -> None:
     sizes = _QUICK if args.quick else _FULL
-    bench = _Bench(args, sizes, folder)
+    bench = _Bench(args, sizes, folder, stop)
     # The load generator shares this process: TensorFlow's objects need no look at each collection.
     gc.freeze()
     _measure_start(bench)
@@ -162,8 +186,9 @@ def _measure(args: argparse.Namespace, folder: str) -> None:
 class _Bench:
     """The model, its requests, and the servers that it can be given to."""
 
-    def __init__(self, args: argparse.Namespace, sizes: _Sizes, folder: str) -> None:
+    def __init__(self, args: argparse.Namespace, sizes: _Sizes, folder: str, stop: _Stop) -> None:
         self.sizes = sizes
+        self._stop = stop
         self.workers = args.workers
         self._command = [os.path.abspath(args.server)]
         self._folder = folder
@@ -193,11 +218,13 @@ class _Bench:
         with benchmark_server.ours(
             self._command, self._service_dir, self.workers, self._folder
         ) as server:
+            self._stop.check()
             yield server
 
     @contextlib.contextmanager
     def tiinfer(self) -> Iterator[benchmark_server.Server]:
         with benchmark_server.tiinfer(self._service_dir, self.workers, self._folder) as server:
+            self._stop.check()
             yield server
 
 
