@@ -1,7 +1,6 @@
 import hashlib
 import json
 import os
-import stat
 
 import pytest
 
@@ -16,27 +15,6 @@ _ITEMS = [
 
 def _files(folder):
     return {item.path: item.data for item in package.read_sources(str(folder))}
-
-
-def test_write_makes_files_with_their_modes_whatever_the_umask(tmp_path):
-    old = os.umask(0o077)
-    try:
-        package.write(str(tmp_path / "code"), _ITEMS)
-    finally:
-        os.umask(old)
-    modes = {
-        str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
-        for path in tmp_path.rglob("*")
-    }
-    assert modes == {
-        "code": 0o755,
-        "code/MANIFEST.json": 0o644,
-        "code/emr-1": 0o755,
-        "code/emr-1/emr.keytab": 0o600,
-        "code/launch": 0o755,
-        "code/launch/ps.py": 0o644,
-        "code/start.sh": 0o755,
-    }
 
 
 def test_manifest_has_hashes_but_none_of_secrets(tmp_path):
