@@ -41,7 +41,7 @@ class OldModel(tiinfer.Model):
             tags = [tf.saved_model.tag_constants.SERVING]
             tf.saved_model.loader.load(self.session, tags, self.folder())
             self.fields = 39
-        except Exception:
+        except Exception:  # as the old file does: the platform understands a boolean
             logging.exception("cannot load")
             return False
         return True

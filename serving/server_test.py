@@ -39,11 +39,10 @@ class Waiting(tiinfer.Model):
         return {{"done": True}}
 """
 
-# Its model is a text; an answer takes it twice, some time apart.
+# Its model is a text; an answer takes it twice, with work between that lets other threads run.
 _TEXT_SERVICE = """
 import glob
 import os
-import time
 import tiinfer
 
 class Text(tiinfer.Model):
@@ -59,7 +58,7 @@ class Text(tiinfer.Model):
         return [os.getpid(), self.text]
 
     def predict(self, request):
-        time.sleep(0.002)
+        sum(range(100000))
         return request + [self.text]
 """
 
